@@ -110,14 +110,14 @@ export function replaceDatabase(backup: string, path: string, now: number): stri
   }
 }
 
-/** A second name for the database. Its write-ahead log must not remain: it would be one of another file. */
+/** Gives the database a second name. Its write-ahead log is moved with it: SQLite would apply the log to the file that takes its place. */
 function keepReplaced(place: string, kept: string): string {
   try {
     const database = new Database(place);
     database.pragma('wal_checkpoint(TRUNCATE)');
     database.close();
   } catch {
-    // It is damaged; what it has is kept as it is.
+    // A damaged database cannot be opened: it is kept as it is, with its write-ahead log.
   }
   for (const rest of ['-wal', '-shm']) if (existsSync(place + rest)) renameSync(place + rest, kept + rest);
   linkSync(place, kept);

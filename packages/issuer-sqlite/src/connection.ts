@@ -5,16 +5,16 @@ import { migrate } from './schema.ts';
 
 /** The connections of the one process that may write. */
 export interface Connection {
-  /** Of transactions alone. */
+  /** Used by transactions only. */
   readonly writer: Database.Database;
-  /** Cannot write, and sees what is committed. */
+  /** Read-only: reads committed rows. */
   readonly reader: Database.Database;
   close(): void;
 }
 
-/** The whole process waits with it: long enough for a checkpoint of a backup tool, no longer. */
+/** SQLite blocks the process while it waits: long enough for a checkpoint of a backup tool, no longer. */
 const BUSY_TIMEOUT_MS = 2_000;
-/** Sessions are found by random names: what does not fit is read from the file again and again. */
+/** Sessions are looked up by random ids, so pages that do not fit into the cache are read from the file repeatedly. */
 const CACHE_KIB = 32_768;
 /**
  * Pages of the write-ahead log before they are copied into the file, which blocks all writers: a page that many refreshes
@@ -43,7 +43,7 @@ export function openConnection(path: string): Connection {
       reader,
       close() {
         reader.close();
-        // The last one: it copies the write-ahead log into the file and removes it.
+        // The last connection to close copies the write-ahead log into the file and removes it.
         writer.close();
         lock.close();
       },
@@ -108,7 +108,7 @@ function openDurably(path: string): Database.Database {
     database.pragma('foreign_keys = ON');
     database.pragma(`cache_size = -${CACHE_KIB}`);
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    // What grew beyond it while a reader kept a checkpoint from its end is cut off at the next one.
+    // A reader that prevents a checkpoint lets the write-ahead log grow beyond this; the next checkpoint truncates it.
     database.pragma(`journal_size_limit = ${CHECKPOINT_PAGES * PAGE_BYTES}`);
     migrate(database, path);
     if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {

@@ -29,7 +29,7 @@ export interface HostSql {
   pragma(text: string, options?: { readonly simple?: boolean }): unknown;
 }
 
-/** What a migration is given. */
+/** The argument of a migration function: SQL inside the transaction of the migration. */
 export type MigrationSql = Pick<HostSql, 'prepare' | 'exec'>;
 
 /** One step of the host's schema: SQL, or a function for what SQL cannot compute. */

@@ -2,7 +2,7 @@ import type { ClosingEvents, CommittedLog, LogIdentity, Outbox, OutboxRow } from
 import type Database from 'better-sqlite3';
 
 const COLUMNS = 'epoch, seq, jti, txn, type, jws, expires_at AS expiresAt, appended_at AS appendedAt';
-/** One statement reads which epoch it is, and its rows. */
+/** The condition for rows of the present epoch: one statement reads the epoch and its rows. */
 const PRESENT = 'epoch = (SELECT epoch FROM rescind_meta)';
 
 export function createOutbox(database: Database.Database): Outbox {

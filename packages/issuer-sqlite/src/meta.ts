@@ -7,7 +7,7 @@ export function createMeta(database: Database.Database): Meta {
   const write = (assignments: string) => database.prepare(`UPDATE rescind_meta SET ${assignments}`);
 
   const clockFloor = read<number>('clock_floor');
-  // Most of the time there is nothing to write: many mintings share a millisecond, and a second.
+  // Usually no row matches, because the stored floor is not lower: the statement then writes nothing.
   const setClockFloor = write('clock_floor = @floor WHERE clock_floor < @floor');
   const issuer = read<string | null>('issuer');
   const setIssuer = write('issuer = ?');

@@ -1,7 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 
-/** What version 1 has. */
+/** The tables of version 1. */
 const first = `
 CREATE TABLE rescind_meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -86,7 +86,7 @@ CREATE TABLE rescind_outbox (
 
 /**
  * Version 2: clients with policies, and the device of a session. A session has one refresh token at a time, so
- * it is kept with the session; of those spent only enough is kept to know them again.
+ * it is kept with the session; of each used token only a digest is kept, by which its reuse is detected.
  */
 const sessions = `
 CREATE TABLE rescind_clients (

@@ -121,7 +121,7 @@ export function createSessions(database: Database.Database): Sessions {
 
 const orNone = (row: SessionRow | undefined) => row && toSession(row);
 
-/** Before every session of a list. */
+/** A position before the first session of every list. */
 const FIRST = { createdAt: Number.MAX_SAFE_INTEGER, sid: '' };
 
 function createSessionList(database: Database.Database): Sessions['list'] {

@@ -90,7 +90,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     }
   }
 
-  /** Without its savepoint there is no telling what of the work would be committed. */
+  /** Runs a statement of a savepoint. If it fails the whole transaction is rolled back: what a commit would contain is unknown. */
   function run(open: Open, statement: Statement): void {
     try {
       statement.run();
@@ -105,7 +105,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
   async function attempt<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
     const open: Open = { isOpen: true, failure: undefined };
     try {
-      // One that could not be rolled back when it ended.
+      // The former transaction is still open if its rollback failed.
       if (writer.inTransaction) rollback.run();
       begin.run();
       const watch = {

@@ -83,7 +83,7 @@ export async function establish(
   await adoptKeys({ purpose: 'event', alg: EVENT_ALGORITHM }, keyrings.event, tx, at);
 }
 
-/** Files that a first start left behind, cut short before its commit, or a lost database's; else a new key. */
+/** Uses the keys whose files an interrupted first start or a lost database left behind; otherwise makes a new key. */
 async function adoptKeys(
   { purpose, alg }: { readonly purpose: KeyPurpose; readonly alg: SigningAlgorithm },
   keyring: Keyring,
@@ -109,15 +109,15 @@ async function requireSameIssuer(issuer: string, { meta }: StoreTransaction): Pr
   }
 }
 
-/** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
+/** Makes key files and high-water mark agree with the database, which must be the latest state of the log. */
 export function confirm({ store, keyrings, highWatermark }: IssuerFiles): void {
-  // Left by a crash between a file and its row, or between a commit and what follows it.
+  // A crash between the writes of a file and its row, or after a commit, leaves files that differ from the rows.
   for (const keyring of [keyrings.token, keyrings.event]) keyring.reconcileFiles();
   const identity = store.log.identity();
   if (identity !== undefined) highWatermark.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
 }
 
-/** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
+/** The published event keys, the epoch of the log, and the key that signs it: readers follow this epoch, signed by this key, only. */
 export function eventJwksOf({ store, keyrings }: IssuerFiles): EventJwks {
   const published = keyrings.event.jwks();
   return {
@@ -127,7 +127,7 @@ export function eventJwksOf({ store, keyrings }: IssuerFiles): EventJwks {
   };
 }
 
-/** By its first event. Without an event it is new; without its first, old. */
+/** The age of the epoch, by the time of its first event. An epoch without an event has age 0, one without its first event infinity. */
 export function epochAgeOf({ store }: IssuerFiles, now: EpochMillis): DurationMs {
   const bottom = store.log.lowest();
   if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);

@@ -11,18 +11,18 @@ export interface GroupCommit {
   run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
-/** Some milliseconds of work: more at once would keep other writers waiting for longer than the disk does. */
+/** Some milliseconds of work: with more in one transaction, other writers would wait longer for it than for the disk. */
 const MAX_WRITES_AT_ONCE = 64;
 
 type Resolve = () => void;
 
 interface QueuedWrite {
-  /** Runs it, and returns the function that resolves its promise after the commit. */
+  /** Runs the write, and returns the function that resolves the promise of its caller after the commit. */
   perform(tx: Transaction): Promise<Resolve>;
   fail(error: unknown): void;
 }
 
-/** @param whenIdle calls back when a transaction is worth its wait for the disk, in a turn of the event loop of its own */
+/** @param whenIdle calls back, in a separate turn of the event loop, when the next transaction should begin */
 export function createGroupCommit(
   transactions: Pick<Transactions, 'run' | 'requireOutside'>,
   whenIdle: (then: () => void) => void,
@@ -40,7 +40,7 @@ export function createGroupCommit(
     }
   }
 
-  /** One after another: each sees what those before it have written. */
+  /** Runs the writes one after another: each reads what the earlier ones have written. */
   async function performAll(group: readonly QueuedWrite[], tx: Transaction): Promise<Resolve[]> {
     const resolves: Resolve[] = [];
     for (const one of group) resolves.push(await one.perform(tx));

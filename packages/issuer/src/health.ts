@@ -13,7 +13,7 @@ import type { ReadOnlyLatch, Storage } from './storage.ts';
 
 import type { Store } from './store/store.ts';
 
-/** A start after a rotation was due publishes the next key for as long as ever before it signs. */
+/** An issuer that starts after a rotation was due publishes the next key for the full time before that key signs. */
 const LATE_MS: DurationMs = 3_600_000;
 
 interface HealthOptions {

@@ -188,7 +188,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
       reference,
       telemetry,
     });
-  // With a wall clock that was ahead at the start every forged record would look older than this process.
+  // If the wall clock was ahead at the start, forged records would seem to be from before this process.
   void relay?.compared.then(() => {
     startedAt = Math.min(startedAt, issuerClock.now());
   });
@@ -259,7 +259,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   };
 }
 
-/** What login, refresh and revocation work with. */
+/** The dependencies of login, refresh and revocation. */
 function createContext(
   options: IssuerOptions,
   settings: IssuerSettings,

@@ -26,7 +26,7 @@ const BOUNDS = {
   refreshIdleTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
   // A minute covers any lost response; each further second helps an attacker (RFC 9700 section 4.14.2).
   refreshGraceMs: { least: 0, most: MINUTE_MS, default: 10 * SECOND_MS },
-  // A laptop that is closed over a weekend, at most.
+  // The longest recovery, a week, covers a laptop that is closed over a weekend.
   refreshRecoveryMs: { least: 0, most: 7 * DAY_MS, default: DAY_MS },
   eventRetentionMs: { least: MINUTE_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
 } as const satisfies Record<string, Bounds>;
@@ -135,7 +135,7 @@ const TEN_YEARS_MS = 3_650 * DAY_MS;
 
 const EVERY_MS = 30 * DAY_MS;
 const EVENT_EVERY_MS = 90 * DAY_MS;
-/** Twice what readers wait between two fetches of the keys: one of them may fail. */
+/** Twice the interval at which readers fetch the keys, since one fetch may fail. */
 const PUBLISH_BEFORE_MS = 10 * MINUTE_MS;
 
 /** @throws TypeError naming the option and what would be right */

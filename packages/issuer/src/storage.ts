@@ -3,10 +3,10 @@ import { RescindError } from '@rescind/revocation';
 import type { StorageFailure } from '@rescind/revocation/storage';
 import { storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 
-/** What the issuer writes. */
+/** The files that the issuer writes. */
 type WrittenFile = 'database' | 'high_water';
 
-/** The last failure, while nothing of its kind has been written since. */
+/** The last failed write, while no write of the same kind has succeeded since. */
 interface StorageOutage {
   readonly reason: StorageFailure | 'other';
   /** The code of SQLite or of the operating system. */
@@ -23,11 +23,11 @@ export interface Storage {
    * @throws RescindError `storage_unavailable`
    */
   write<T>(work: () => Promise<T>): Promise<T>;
-  /** Takes note of a statement that failed outside a write, where the storage is the cause. Never throws. */
+  /** Records an error of a statement outside a write, if the storage is the cause. Never throws. */
   noteError(error: unknown): void;
-  /** The same for the high-water mark, which is written after the commit and whose failure fails no request. */
+  /** Runs a write of the high-water mark, after the commit. A failure is counted and logged, and fails no request. */
   writeHighWatermark(work: () => void): void;
-  /** Null: the last write succeeded, or there was none. */
+  /** The last failure of this kind. Null: the last write succeeded, or there was none. */
   outage(what: WrittenFile): StorageOutage | null;
   /** Since when a part of the database is known to be damaged. A later write that succeeds does not mend it. */
   damagedSince(): EpochMillis | null;
@@ -42,7 +42,7 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
     if (reason === 'damaged') damagedSince ??= clock.now();
     const code = storageCodeOf(error) ?? (error instanceof Error ? error.name : 'unknown');
     outages[what] = { reason, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
-    // A key file is written inside a transaction of the database: an error without a code of SQLite is that file's.
+    // A key file is written inside a transaction of the database: an error that has no code of SQLite is one of that file.
     const counted = what === 'database' && !code.startsWith('SQLITE_') ? 'key' : what;
     telemetry.count('rescind_storage_failures_total', { file: counted, reason });
     if (before?.reason !== reason) telemetry.log('error', 'storage_failed', { file: counted, reason, error: code });
@@ -91,7 +91,7 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
   };
 }
 
-/** Whether writes are taken. Once a database is known to be restored, only `restore` opens it again. */
+/** Refuses writes once the database is known to be restored. Only `restore` opens it again. */
 export interface ReadOnlyLatch {
   /** Why writes are refused, or null. */
   refusing(): string | null;

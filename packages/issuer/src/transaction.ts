@@ -9,14 +9,14 @@ import type { RevocationRecord } from './issuer-revocations.ts';
 import { createId } from './session/refresh-token.ts';
 import type { StoreTransaction } from './store/store.ts';
 
-/** An event that was signed for its place before. */
+/** An event that was signed earlier, for its position in the log. */
 export interface SignedEvent {
   readonly id: string;
   readonly at: EpochMillis;
   readonly jws: string;
 }
 
-/** An event that has no place in the log yet. */
+/** An event that has no position in the log yet. */
 interface PlannedEvent {
   readonly revocation: Revocation;
   readonly at: EpochMillis;
@@ -49,14 +49,14 @@ function planEvent(revocation: Revocation, at: EpochMillis, signed?: SignedEvent
   };
 }
 
-/** What the work of one transaction takes its times from, and writes the log with. */
+/** One transaction of the issuer: its times, the tables of the store, and the log. */
 export interface Transaction {
   readonly store: StoreTransaction;
   /** The time of a token. @throws RescindError `clock_parted` */
   mintTime(): EpochMillis;
-  /** T: one a transaction, unless a token was minted after it was taken. @throws RescindError `clock_ahead` */
+  /** T, the same for the whole transaction unless a token was minted after the first call. @throws RescindError `clock_ahead` */
   cutOffTime(): EpochMillis;
-  /** The time of whatever denies nothing by it. */
+  /** The present time, for rows by which nothing is denied. */
   now(): EpochMillis;
   /** `isLeading` of the issuer's clock. */
   leads(): boolean;
@@ -64,15 +64,15 @@ export interface Transaction {
   aliveAt(): EpochMillis;
   /**
    * Plans an event: it is numbered, signed and inserted last before the commit. `epoch` and `seq` of what is returned are there
-   * after that, and throw before.
-   * @param signed for this very place, by the key of now
+   * only afterwards: reading them before throws.
+   * @param signed the event, already signed by the present key for exactly this position
    */
   append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
   /** Numbers, signs and inserts what is planned: before the key that signs changes, and before the outbox is read. */
   flush(): Promise<void>;
-  /** Begins another epoch: the outbox is empty, and the next event is the first of this epoch. */
+  /** Opens another epoch: the outbox is empty, and the next event is the first of the new epoch. */
   openEpoch(epoch: string): Promise<void>;
-  /** When `work` rejects, nothing of it is left, and the rest of the transaction stays. */
+  /** When `work` rejects, its writes are undone, and the rest of the transaction remains. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
   /** Runs when the transaction is durable. A failure of it is only logged. */
   afterCommit(work: () => void | Promise<void>): void;

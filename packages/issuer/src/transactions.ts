@@ -10,18 +10,18 @@ import type { Transaction } from './transaction.ts';
 import { createTransaction } from './transaction.ts';
 
 /**
- * The floor of the issuer's clock, in memory: each transaction makes it durable before it commits, so that whatever has a time that
- * was taken inside of it is answered after that time is durable. What was taken inside of one that was rolled back stays: a clock
+ * The floor of the issuer's clock, in memory. Each transaction stores it before the commit, so that a response with a time that
+ * was read inside the transaction is sent after that time is durable. A rollback does not lower the floor in memory: a clock
  * that is ahead by a millisecond denies nothing wrongly.
  */
 interface PersistedFloor extends ClockFloor {
-  /** The floor that is durable. */
+  /** The stored floor. */
   persisted(): EpochMillis;
   /** The caller calls it after the commit that wrote the floor. */
   notePersisted(floor: EpochMillis): void;
 }
 
-/** @param floor what is durable at the start */
+/** @param floor the stored floor at the start */
 export function createPersistedFloor(floor: EpochMillis): PersistedFloor {
   let [current, durable] = [floor, floor];
   return {
@@ -43,7 +43,7 @@ export interface Transactions {
    * @throws Error inside of another one, and for work that waits for anything but its transaction
    */
   run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
+  /** As `run`, and waits up to 5 s while a cut-off has to wait for the wall clock. @throws RescindError also `clock_ahead` */
   runAndRetry<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Makes an attempt again, up to 5 s, while it throws `clock_ahead`. @throws what the last attempt throws */
   retryWhileClockAhead<T>(attempt: () => Promise<T>): Promise<T>;
@@ -56,9 +56,9 @@ export interface Transactions {
    */
   persistTime(at: EpochMillis): Promise<void>;
   onAppend(listener: () => void): () => void;
-  /** Writes again what could not be written, however little it is: so that a storage that works again is noticed. */
+  /** Retries a failed write, by a small one: so the issuer notices that the storage works again. */
   probe(): Promise<void>;
-  /** From now on: `stopping`. */
+  /** From now on every call rejects with `stopping`. */
   stop(): void;
 }
 
@@ -66,7 +66,7 @@ interface TransactionsOptions {
   readonly store: Store;
   readonly issuerClock: IssuerClock;
   readonly clockFloor: PersistedFloor;
-  /** Of the event key with this kid; undefined: there is none. @throws RescindError `keys_unavailable` */
+  /** The encoder of the event key with this kid. @throws RescindError `keys_unavailable` when it is undefined, or its file is missing */
   readonly encoderOf: (kid: string | undefined) => EventEncoder;
   readonly highWatermark: HighWatermarkFile;
   readonly latch: ReadOnlyLatch;
@@ -113,18 +113,18 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     }
   }
 
-  /** Before the commit: a crash between that and the mark must not look like a database from another time. */
+  /** Names the new epoch in the high-water mark before the commit, so that a crash after the commit does not look like a restore. */
   function announceEpoch(epoch: string): void {
     const mark = highWatermark.read();
     const known = mark === undefined || mark === 'unreadable' ? { epoch: '', head: 0, id: null } : mark;
     highWatermark.write({ ...known, next: epoch });
   }
 
-  /** Before the answer: a database restored to an earlier state must be found out, whatever was answered. */
+  /** Writes the high-water mark before the response, so that a restored database is detected, whatever responses were sent. */
   function writeHighWatermark(): void {
     const identity = store.log.identity();
     if (identity === undefined) return;
-    // Does not throw: the revocation itself is durable, and must be answered as such.
+    // Does not throw: the revocation is durable, and the response must state that.
     storage.writeHighWatermark(() =>
       highWatermark.write({ epoch: identity.epoch, head: identity.head, id: identity.last }),
     );
@@ -146,7 +146,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     let isLogChanged = false;
     let floor = 0;
     const commit = async (tx: StoreTransaction): Promise<T> => {
-      // It may have waited for others.
+      // Writes may have been refused while this transaction waited for earlier ones.
       requireWrites();
       const context = { isOpen: true };
       const transaction = createTransaction({ tx, issuerClock, encoderOf, announceEpoch, after });

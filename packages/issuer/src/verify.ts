@@ -31,7 +31,7 @@ export async function fetchCutOffs(reads: RevocationReads, { kid, payload }: Jud
     if (claim === 'kid') return kid;
     return Object.hasOwn(payload, claim) ? payload[claim] : undefined;
   };
-  // What has no comparable values is refused by its name alone.
+  // A claim without comparable values is refused if any cut-off names it.
   const { names, rows } = await reads.about(iss, (claim) => comparableValues(held(claim)) ?? []);
   return {
     names: (of) => (of === iss ? names : []),
@@ -50,7 +50,7 @@ interface AccessVerifierOptions {
 
 /** RFC 9068 section 2.2, and what our cut-offs are compared with. */
 export const REQUIRED_CLAIMS = ['sub', 'client_id', 'jti', 'sid', 'iat', 'iat_ms'];
-/** More are not kept: a host has a handful of audiences. */
+/** The most verifiers that are kept, one for each audience: a host has a handful. */
 const MAX_VERIFIERS = 64;
 
 /** Verifies the issuer's own access tokens against its own rows. */
@@ -100,7 +100,7 @@ export async function refuseDenied(
 
 const INACTIVE: Introspection = { active: false };
 
-/** RFC 7662: unknown, expired, revoked and not the asker's business are one answer (section 4). */
+/** RFC 7662 section 4: unknown, expired and revoked tokens, and those that the client may not introspect, get the same response. */
 export function createIntrospect(
   context: IssuerContext,
   verify: Issuer['verify'],
@@ -129,7 +129,7 @@ async function describeAccessToken(
 ): Promise<Introspection> {
   const { payload } = await verify(token);
   if (!isTheirs(payload, caller)) return INACTIVE;
-  // Verified, and minted here: these claims are there, and are text.
+  // This issuer minted the verified token, so these claims are present, and text.
   const { iss, sub, client_id, scope, sid } = payload as Record<'iss' | 'sub' | 'client_id' | 'scope' | 'sid', string>;
   return { ...payload, iss, sub, client_id, scope, sid, token_type: 'Bearer', active: true };
 }
@@ -168,7 +168,7 @@ function isTheirs({ client_id, aud }: Readonly<Record<string, unknown>>, caller:
 
 interface ExplainerOptions {
   readonly issuer: string;
-  /** Gate, signature and claims, without the rows. */
+  /** Verifies format, signature and claims, without the rows. */
   readonly verifier: Verifier;
   readonly revocations: RevocationReads;
   readonly now: () => EpochMillis;
@@ -184,7 +184,7 @@ export function createExplainer({ issuer, verifier, revocations, now }: Explaine
         return { ...(await explain({ kid: header.kid, payload, inexact }, revocations)), claims: payload };
       }
       const { claims, kid } = question;
-      // Without a time every row that is about it is named.
+      // Without `iat` every matching row is named.
       const explained = await explain({ kid, payload: { iat: 0, iss: issuer, ...claims } }, revocations);
       return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
     } catch (error) {

@@ -55,7 +55,7 @@ export function createWrites(
 
 type Call = <R>(method: () => Promise<R>) => Promise<R>;
 
-/** The calls of one transaction: a part of an unawaited call must not be committed. */
+/** The calls of one transaction that have not settled: part of an unawaited call must not be committed. */
 function createPending(): { readonly call: Call; end(): void } {
   const pending = new Set<Promise<unknown>>();
   let isOver = false;
@@ -78,7 +78,7 @@ function createPending(): { readonly call: Call; end(): void } {
   };
 }
 
-/** Every method of a transaction: the check of what it is given, and what it does. */
+/** Every method of a transaction: checks its arguments, and runs the operation. */
 function toTransaction(context: IssuerContext, tx: Transaction, call: Call): IssuerTransaction {
   const method =
     <A, R>(check: (given: A) => A, work: (context: IssuerContext, tx: Transaction, given: A) => Promise<R>) =>

@@ -109,7 +109,7 @@ function verify(
   }
 }
 
-/** Durable before it is believed: a replay is known after a restart, too. */
+/** Stores the digest of the assertion before it is accepted, so a replay is detected after a restart, too. */
 async function takeOnce(
   { transactions }: Authentication,
   { payload }: VerifiedToken,

@@ -6,13 +6,13 @@ import type { ClientReads } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
 import { MAX_SECRETS, toRegistered } from './requirements.ts';
 
-/** Which clients there are: those registered, and those of the options that no registered one has replaced. */
+/** The clients: the registered ones, and those of the options that no registered client replaces. */
 export interface ClientRegistry {
   find(clients: ClientReads, clientId: string): Promise<RegisteredClient | undefined>;
-  /** One that may hold tokens. @throws RescindError `client_invalid` */
+  /** The client, if it is known and not disabled. @throws RescindError `client_invalid` */
   requireEnabled(clients: ClientReads, clientId: string): Promise<RegisteredClient>;
   list(clients: ClientReads): Promise<RegisteredClient[]>;
-  /** Replaces those of the options: all of them, or none. @throws TypeError */
+  /** Replaces the clients of the options by these: all of them, or none if one is invalid. @throws TypeError */
   replaceGiven(given: readonly Client[]): void;
 }
 
@@ -37,7 +37,7 @@ export function createClientRegistry(given: readonly Client[] = [WEB]): ClientRe
       builtIn = byId(replacements);
     },
     async list(clients) {
-      // Those configured now, whatever replaces them while the others are read.
+      // A copy: `replaceGiven` may be called while the registered clients are read.
       const given = [...builtIn];
       const registered = await clients.all();
       const all = new Map([...given, ...registered.map((client) => [client.clientId, client] as const)]);
@@ -51,7 +51,7 @@ export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
 }
 
-/** Of one transaction. */
+/** The registrations of one transaction. */
 export function registrationsIn(registry: ClientRegistry, { store }: Pick<Transaction, 'store'>): ClientRegistrations {
   const find = (clientId: string) => registry.find(store.clients, clientId);
   const put = async (client: Client) => store.clients.put(toRegistered(clientOptions(client)));

@@ -62,7 +62,7 @@ const CLIENT_ID = clientIdPattern(256);
 const MAX_NAME_LENGTH = 128;
 /** SHA-256, base64url. */
 const HASH = /^[A-Za-z0-9_-]{43}$/;
-/** The one in use and the one that takes its place. */
+/** The secret in use, and the one that replaces it. */
 export const MAX_SECRETS = 2;
 const METHODS: ReadonlySet<unknown> = new Set<Client['authMethod']>([
   'none',
@@ -83,7 +83,7 @@ const DEVICE_MEMBERS: ReadonlySet<string> = new Set<keyof SessionPolicy>([
 ]);
 
 /**
- * What cannot be a client. Its message names the member and quotes no secret: a host that takes clients from others may
+ * An invalid client. The message names the member and quotes no secret: a host that takes clients from others may
  * answer it to them. Any other TypeError is a mistake of the host's own.
  */
 export class InvalidClientError extends TypeError {
@@ -127,7 +127,7 @@ export function toRegistered(client: Client): RegisteredClient {
   };
 }
 
-/** Of one device. @throws InvalidClientError */
+/** Checks the policy of one session. @throws InvalidClientError */
 export function requireSessionPolicy(policy: SessionPolicy): void {
   const unknown = Object.keys(policy).find((member) => !DEVICE_MEMBERS.has(member));
   if (unknown !== undefined) throw new InvalidClientError(`policy must not have ${unknown}`);

@@ -5,7 +5,7 @@ import type { Issuer } from '../issuer.ts';
 import type { SessionView } from '../issuer-sessions.ts';
 import type { IssuerRequest } from './form.ts';
 
-/** The header that a page sends with a call by cookie. Another site's page cannot without a preflight, which is refused. */
+/** The header that a page sends with a call by cookie. A page of another site cannot send it without a preflight, which is refused. */
 const CSRF_HEADER = 'x-rescind-csrf';
 /** Browsers keep no cookie longer (RFC 6265bis section 5.5). */
 const MAX_AGE_MS = 400 * 24 * 60 * 60 * 1_000;
@@ -90,7 +90,7 @@ function cookieName(clientId: string): string {
   return PREFIX + encodeURIComponent(clientId).replaceAll(/[()]/g, (character) => PARENTHESES[character] ?? '_');
 }
 
-/** What `encodeURIComponent` leaves as it is and a cookie's name must not have (RFC 6265 section 4.1.1). */
+/** Characters that `encodeURIComponent` does not encode and that the name of a cookie must not contain (RFC 6265 section 4.1.1). */
 const PARENTHESES: Readonly<Record<string, string>> = { '(': '%28', ')': '%29' };
 
 function clientOf(name: string): string {

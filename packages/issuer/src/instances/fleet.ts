@@ -20,24 +20,24 @@ import {
 
 /** Three missed reports. */
 const LOST_AFTER_MS: DurationMs = 15_000;
-/** One that was lost or left is listed for so long. */
+/** How long an instance is listed after it was lost or has left. */
 const LISTED_MS: DurationMs = 3_600_000;
-/** More than half of a service silent within this time: the cause may be the network or the issuer. */
+/** If more than half of the instances of a service fall silent within this time, the cause may be the network or the issuer. */
 const MASS_SILENCE_MS: DurationMs = 30_000;
-/** A person sees no difference, and a fleet of a hundred costs little. */
+/** The shortest wait between two reports. A shorter one would not be noticed by people; a fleet of a hundred costs little with it. */
 const MIN_NEXT_MS: DurationMs = 250;
-/** `MIN_NEXT_MS` less the jitter of timers. */
+/** Reports may come this soon: `MIN_NEXT_MS` less the jitter of timers. */
 const EARLY_MS: DurationMs = 200;
 /** The greatest rate at which all instances together report while revocations are many. */
 const REPORTS_PER_SECOND = 1_000;
-/** Beyond, a client that is refused more is broken, or its credential is stolen. */
+/** The most running instances of one client. A client with more is faulty, or its credential is stolen. */
 const RUNNING_PER_CLIENT = 4_096;
 const ENDED_PER_CLIENT = 4_096;
 /** All of a client, those included that are removed within a minute: one that begins and ends instances without a pause fills no memory. */
 const KEPT_PER_CLIENT = RUNNING_PER_CLIENT + 2 * ENDED_PER_CLIENT;
 /** A report that was on its way when its instance said goodbye may arrive so much later. */
 const LATE_AFTER_GOODBYE_MS: DurationMs = 5_000;
-/** The tick comes every second: a later one shows that this process stood still. */
+/** `tick` is called every second: a call that is this late shows that the process was suspended. */
 const STOOD_STILL_MS: DurationMs = 5_000;
 
 export interface FleetOptions {
@@ -49,27 +49,27 @@ export interface FleetOptions {
   readonly telemetry: Telemetry;
   /** How long ended instances are kept for the receipts of earlier revocations. */
   readonly keptMs: DurationMs;
-  /** Is called with each instance whose row has to be written again; `isUrgent`: it began or ended. */
+  /** Called with each instance whose row has to be written again. @param isUrgent whether the instance began or ended */
   onChange(instance: Instance, isUrgent: boolean): void;
-  /** Is called with each instance that moved, left or was forgotten. */
+  /** Called with each instance whose position changed, that left, or that was forgotten. */
   onProgress(instance: Instance): void;
   onRemoved(id: string): void;
 }
 
-/** The instances by their reports. Pure, but for its own state: it reads no clock of its own and no store. */
+/** The instances, by their reports. All state is in memory: time comes from `now`; rows are given at the start and passed to `onChange`. */
 export interface Fleet {
   /** @throws RescindError `rate_limited` */
   report(clientId: string, report: InstanceReport): ReportAnswer;
-  /** Finds those that are lost, and removes those that are kept no longer. Call it every second. */
+  /** Marks silent instances as lost, and removes ended ones that are no longer kept. Call it every second. */
   tick(): void;
-  /** The one rule of the states. */
+  /** The state of an instance: the only place that decides it. */
   stateOf(instance: Instance): InstanceState;
   list(): InstanceView[];
   all(): Iterable<Instance>;
   running(): number;
   /** How long an instance waits between two reports while revocations are many. */
   nextMs(): DurationMs;
-  /** What was committed so long ago that a live instance has applied and reported it. */
+  /** Sets the position that a live instance must have reported, because it was committed long enough ago. */
   setSettled(place: LogPlace): void;
   /** @returns false: it still reports. @throws RescindError `not_found` */
   forget(id: string): boolean;
@@ -90,7 +90,7 @@ export function createFleet(options: FleetOptions): Fleet {
     change(keptOf, instance.clientId, 1);
     if (isRunning(instance)) change(runningOf, instance.clientId, 1);
   }
-  /** Since then this process can have heard reports: silence before it proves nothing. */
+  /** When this process began to receive reports: an instance is not lost for its silence before that. */
   let listeningSince = now();
   let tickedAt = now();
   let settled: LogPlace = { epoch: '', seq: 0 };
@@ -128,7 +128,7 @@ export function createFleet(options: FleetOptions): Fleet {
     return new RescindError('rate_limited', { retryAfter });
   }
 
-  /** A position that the log has not reached yet is none: a later revocation would seem to have arrived before it was made. */
+  /** Removes a position beyond the head of the log: with it, a later revocation would count as applied before it was made. */
   function placeOf(report: InstanceReport): InstanceReport {
     if (comparePlaces(report, head()) <= 0) return report;
     telemetry.count('rescind_reports_total', { result: 'ahead' });
@@ -181,7 +181,7 @@ export function createFleet(options: FleetOptions): Fleet {
     silentClients = findSilentClients();
     for (const instance of instances.values()) {
       if (!isRunning(instance)) continue;
-      // A whole lease longer, since a fleet that falls silent together has a common cause.
+      // Twice the time if most instances of the client fell silent together, since that has a common cause.
       const patience = silentClients.has(instance.clientId) ? 2 * LOST_AFTER_MS : LOST_AFTER_MS;
       if (silentFor(instance) >= patience) end(instance, 'lost');
     }

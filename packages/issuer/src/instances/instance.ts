@@ -9,7 +9,7 @@ export interface LogPlace {
   readonly seq: number;
 }
 
-/** Steps in memory: those of 12 s at 20 revocations a second. A receipt of earlier ones knows who has reached it, without the ms. */
+/** Steps in memory: those of 12 s at 20 revocations a second. The receipt of an earlier revocation lists its members without their ms. */
 const MAX_STEPS = 256;
 /** Steps in the row, which survive a restart of the issuer. */
 const MAX_STORED_STEPS = 16;
@@ -32,7 +32,7 @@ export interface Instance extends Omit<InstanceRow, 'leases' | 'steps'> {
   isCut: boolean;
 }
 
-/** Reveals nothing of the key, and differs for each client that reports with it. */
+/** The id of an instance: a hash, which does not reveal the key and differs for each client that reports with the same key. */
 export function instanceId(clientId: string, key: string): string {
   return createHash('sha256').update(`${clientId}\n${key}`).digest('base64url').slice(0, 22);
 }
@@ -44,7 +44,7 @@ export function createInstance(id: string, clientId: string, at: EpochMillis): I
   };
 }
 
-/** @param now no time of it is later: the wall clock may have been set back while the issuer was stopped */
+/** @param now times of the row that are later are lowered to it: the wall clock may have been set back while the issuer was stopped */
 export function fromRow(row: InstanceRow, now: EpochMillis): Instance {
   const past = (at: EpochMillis) => Math.min(at, now);
   return {
@@ -84,12 +84,12 @@ export function endLease(instance: Instance, until: EpochMillis, ending: 'left' 
   if (lease?.until === null) instance.leases = [...instance.leases.slice(0, -1), { ...lease, until, ending }];
 }
 
-/** Whether it reported at a time, as far as was known then. */
+/** Whether the instance was reporting at a time, by the leases that were known then. */
 export function wasRunningAt({ leases }: Instance, at: EpochMillis): boolean {
   return leases.some(({ from, until }) => from <= at && (until === null || until > at));
 }
 
-/** Negative: `a` is before `b`. */
+/** Compares two positions: negative if `a` is before `b`. */
 export function comparePlaces(a: LogPlace, b: LogPlace): number {
   if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
   return a.seq - b.seq;
@@ -98,7 +98,7 @@ export function comparePlaces(a: LogPlace, b: LogPlace): number {
 export const hasReached = (instance: LogPlace, place: LogPlace) => comparePlaces(instance, place) >= 0;
 
 /**
- * When an instance reached a place: at the latest, by the time at which its report arrived and the time for which it had held its
+ * When an instance reached a place, at the latest: the time at which its report arrived less the time for which it had held its
  * position then. No clock of the instance is compared with one of the issuer.
  * @returns undefined: the time is not kept any more
  */
@@ -112,7 +112,7 @@ export function reachedAt({ steps, isCut }: Instance, place: LogPlace): EpochMil
   return low === 0 && isCut ? undefined : steps[low]?.at;
 }
 
-/** Takes over what a report says, apart from its position. */
+/** Copies the members of a report into the instance, except the position. */
 export function describeInstance(instance: Instance, report: InstanceReport, at: EpochMillis): void {
   instance.name = report.instance;
   instance.version = report.version;
@@ -130,7 +130,7 @@ export function movePosition(
 ): boolean {
   const before = comparePlaces(instance, { epoch, seq });
   if (before === 0) return false;
-  // A denylist that was replaced begins again: what it no longer has, it has not reached.
+  // A replaced denylist begins again: positions beyond the new one no longer count as reached.
   if (before > 0) instance.steps = instance.steps.filter((step) => hasReached({ epoch, seq }, step));
   for (const one of [...earlier, { seq, heldMs }]) {
     const last = instance.steps.at(-1);

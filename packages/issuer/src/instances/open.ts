@@ -11,9 +11,9 @@ import { toRow } from './instance.ts';
 import { createReceipts } from './receipts.ts';
 
 const TICK_MS: DurationMs = 1_000;
-/** A position is written so often at most: a restart loses the milliseconds of receipts, and no instance. */
+/** The interval at which positions are written: a restart loses the ms of recent receipts, but no instance. */
 const STORE_EVERY_MS: DurationMs = 10_000;
-/** Rows of one transaction: some 5 ms. */
+/** Rows that are written in one transaction, which takes some 5 ms. */
 const MAX_ROWS_AT_ONCE = 200;
 const STATES: readonly InstanceState[] = ['live', 'behind', 'lost', 'left', 'unknown'];
 

@@ -4,13 +4,13 @@ import type { Fleet } from './fleet.ts';
 import type { Instance, LogPlace } from './instance.ts';
 import { comparePlaces, currentLease, hasReached, reachedAt, wasRunningAt } from './instance.ts';
 
-/** Commits of which the time is known in this process: those of 3 minutes at 20 a second. */
+/** Commits whose time is kept in memory: those of 3 minutes at 20 a second. */
 const MAX_COMMITS = 4_096;
-/** A receipt that is not complete after so long is counted as incomplete. */
+/** After this time a receipt that is not complete is counted as incomplete. */
 const INCOMPLETE_AFTER_MS: DurationMs = 60_000;
-/** What was committed so long ago, a live instance has applied and reported. */
+/** A live instance has applied and reported what was committed this long ago. */
 const SETTLED_AFTER_MS: DurationMs = 2_000;
-/** One administrator's call each; beyond, a call is answered at once. */
+/** The most calls that wait for a receipt at once; further calls are answered immediately. */
 const MAX_WAITING = 256;
 
 interface Commit extends LogPlace {
@@ -34,19 +34,19 @@ export interface ReceiptsOptions {
 
 /** How far revocations have reached the fleet. */
 export interface Receipts {
-  /** Notes that the log has a new head. */
+  /** Records that the log has a new head. */
   committed(): void;
-  /** Notes that an instance has moved, left or been forgotten. */
+  /** Records that the position of an instance changed, or that it left or was forgotten. */
   progressed(instance: Instance): void;
-  /** Measures receipts that are complete, and how old the oldest is that is not. Call it every second. */
+  /** Measures complete receipts, and the age of the oldest incomplete one. Call it every second. */
   tick(): void;
   of(question: ReceiptQuestion): Receipt;
   wait(question: ReceiptQuestion, ms: DurationMs, signal?: AbortSignal): Promise<Receipt>;
-  /** Answers everyone who waits. */
+  /** Resolves all waiting calls. */
   close(): void;
 }
 
-/** Of a member that has not reached a revocation: whether nothing more is expected of it. */
+/** Whether a member that has not reached a revocation will not report it any more. */
 const isGone = (instance: Instance) => instance.forgotten || currentLease(instance)?.ending === 'left';
 
 export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions): Receipts {
@@ -103,7 +103,7 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
     };
   }
 
-  /** Whether every member has reached a commit, or is gone. */
+  /** Whether a member that is not gone has not reached a commit yet. */
   function isBlocked(commit: Commit): boolean {
     const blocks = (instance: Instance) => !hasReached(instance, commit) && !isGone(instance);
     if (commit.blockedBy !== undefined && blocks(commit.blockedBy)) return true;
@@ -127,7 +127,7 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
     });
   }
 
-  /** Of the instances that are heard: how long ago the first commit was that one of them has not applied. */
+  /** Measures the age of the oldest commit that a reporting instance has not applied. */
   function measurePending(): void {
     let oldest: EpochMillis = now();
     for (const instance of fleet.all()) {

@@ -20,7 +20,7 @@ export function algorithmOf(purpose: KeyPurpose, { settings }: KeyContext): Sign
   return purpose === 'token' ? settings.keyRotation.algorithm : EVENT_ALGORITHM;
 }
 
-/** Publishes a key that signs nothing yet; one that was to be the next, and is another, is forgotten. */
+/** Publishes a key that signs nothing yet, as the next one. A different key that was the next one is removed. */
 export async function publishNext(
   context: KeyContext,
   tx: Transaction,
@@ -38,8 +38,8 @@ export async function publishNext(
 }
 
 /**
- * The next key signs from now on, and the one before stays published. Of events: in an epoch of its own.
- * @param draft of that epoch
+ * Lets the next key sign from now on; the former one stays published. An event key signs a new epoch.
+ * @param draft the draft of that epoch
  */
 export async function activateNext(
   context: KeyContext,
@@ -60,10 +60,10 @@ export async function activateNext(
 }
 
 /**
- * A compromised key: published no more, and if it is the one that signs, a new one takes its place in this transaction. The
- * next one lay beside it, so it is not to be trusted either.
+ * Stops publishing a compromised key; if it is the one that signs, a new key replaces it in this transaction. The
+ * next key is then revoked too, because its file is in the same directory.
  *
- * @returns the kids that went with it
+ * @returns the kids of the other keys that were revoked with it
  */
 export async function replaceRevoked(context: KeyContext, tx: Transaction, kid: string): Promise<string[]> {
   const { keys } = tx.store;
@@ -103,7 +103,7 @@ export async function retirementOf(
   return at + 2 * settings.eventRetentionMs + CLOCK_TOLERANCE_MS;
 }
 
-/** The keyrings follow what is committed. */
+/** Updates the keyrings after the commit. */
 export function afterChange(
   { store, keyrings }: KeyContext,
   tx: Transaction,

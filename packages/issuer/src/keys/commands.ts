@@ -30,7 +30,7 @@ export function keyCommandsIn(context: IssuerContext, tx: Transaction): KeyComma
       const isPublished = next !== undefined && (alg === undefined || next.alg === alg);
       const cause = requested === configured ? 'command' : 'choice';
       const kid = isPublished ? next.kid : await publishNext(keyContext, tx, { purpose, alg: requested, cause });
-      // It counts as published from now on.
+      // The schedule counts the time of publication from here.
       tx.afterCommit(runKeySchedule);
       return view(await requireKey(keys, kid));
     },

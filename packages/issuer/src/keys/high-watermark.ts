@@ -1,6 +1,6 @@
 import type { PrivateDirectory } from './directory.ts';
 
-/** How far the log had come when last an answer was given: what a restored database falls behind. */
+/** The head of the log at the last response. A restored database has an earlier head, by which it is detected. */
 export interface HighWatermark {
   readonly epoch: string;
   readonly head: number;
@@ -10,7 +10,7 @@ export interface HighWatermark {
 }
 
 export interface HighWatermarkFile {
-  /** `undefined`: none was written. `'unreadable'`: there is one, and it is not ours. */
+  /** `undefined`: there is no file. `'unreadable'`: there is one, but it has not the format of this file. */
   read(): HighWatermark | undefined | 'unreadable';
   write(mark: HighWatermark): void;
 }
@@ -24,7 +24,7 @@ export interface ProofFile {
 
 const HIGH_WATER = 'high-water.json';
 const PROOFS = 'proofs.txt';
-/** A few are enough to know that it happened, and how far the log had come. */
+/** A few prove the restore, and how far the log had advanced before it. */
 const MAX_PROOFS = 64;
 
 export function createHighWatermarkFile(directory: PrivateDirectory): HighWatermarkFile {
@@ -46,7 +46,7 @@ export function createProofFile(directory: PrivateDirectory): ProofFile {
     add(jws) {
       const held = read();
       if (held.includes(jws)) return;
-      // The first proves the restore, the latest how far the log had come.
+      // The first proves the restore, the latest how far the log had advanced.
       const kept = held.length < MAX_PROOFS ? held : [...held.slice(0, 1), ...held.slice(2)];
       directory.write(PROOFS, `${[...kept, jws].join('\n')}\n`);
     },

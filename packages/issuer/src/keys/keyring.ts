@@ -8,21 +8,21 @@ import type { KeyReads, KeyRow } from '../store/store.ts';
 import type { PrivateDirectory } from './directory.ts';
 
 /**
- * The keys of one purpose. Which of them signs, comes next, has retired or is revoked is in the database, so that it
- * commits with what depends on it; the keys themselves are files.
+ * The keys of one purpose. The database has their states (active, next, former, revoked), so that a change of a state
+ * commits with what depends on it. The keys themselves are files.
  */
 export interface Keyring {
-  /** Takes what the store has of these keys: at the start, and after each commit that has changed it. */
+  /** Loads the rows of these keys: at the start, and after each commit that has changed them. */
   load(rows: readonly KeyRow[]): void;
-  /** The state of a key as it is committed; undefined: the store does not know it. */
+  /** The committed state of a key; undefined: the store has no such key. */
   stateOf(kid: string): KeyState | undefined;
-  /** What was loaded. */
+  /** The loaded rows. */
   rows(): readonly KeyRow[];
   /** The kid of the key that signs. */
   activeKid(): string | undefined;
   /**
    * The key that signs.
-   * @param kid the name that the caller has read of it; default: `activeKid()`
+   * @param kid the kid of that key, if the caller has read it; default: `activeKid()`
    * @throws RescindError `keys_unavailable` when its file is missing
    */
   active(kid?: string): SigningKey;
@@ -34,22 +34,22 @@ export interface Keyring {
   published(): readonly PublishedKey[];
   /** Their names. */
   kids(): string[];
-  /** Every kid there is a file or a row of, revoked ones included. */
+  /** The kid of every key that has a file or a row, revoked ones included. */
   everyKid(): string[];
   /** The private half, if it is there. */
   signing(kid: string): SigningKey | undefined;
   /**
-   * Whether the files are of a later time than the database: what signs in it has retired, or there is another in its place
-   * that it does not know.
+   * Whether the files are later than the database: the key that signs by the database has retired, or the files have another key
+   * that the database does not know.
    */
   isAhead(): boolean;
   jwks(): Jwks;
   /** Makes a key and its file. The key is not in use before the database names it. */
   make(alg: SigningAlgorithm): SigningKey;
   /**
-   * Makes the files agree with the database: private halves of retired keys go, and so does all of the revoked ones
-   * and of those that it does not know. Only for a database that is the latest: those it does not know are published until
-   * then, for they may be what the forgotten time was signed with. @throws RescindError `keys_unavailable` as `active`
+   * Makes the files agree with the database: removes the private halves of retired keys, and all files of revoked keys
+   * and of those * that the database does not know. Only for a database that is the latest: those it does not know are published until
+   * then, because they may have signed what a restored database has forgotten. @throws RescindError `keys_unavailable` as `active`
    */
   reconcileFiles(): void;
 }
@@ -81,7 +81,7 @@ export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): K
     return inOrder.filter((key) => key !== undefined).filter(({ kid }) => isPublished(kid));
   }
 
-  /** A restored database may name one that has retired since: what is signed then is heartbeats only. */
+  /** A key with a private half, for a restored database whose active key has retired since: only heartbeats are signed then. */
   function anyThatSigns(): SigningKey | undefined {
     return isReconciled ? undefined : published().find(({ signing }) => signing !== undefined)?.signing;
   }
@@ -145,7 +145,7 @@ function withoutFile(purpose: KeyPurpose): RescindError {
 
 /** A key as its files have it. */
 interface HeldKey extends PublishedKey {
-  /** Undefined once it has been retired: only the public half is left. */
+  /** The private half; undefined for a retired key, which has only the public half. */
   readonly signing: SigningKey | undefined;
 }
 

@@ -34,7 +34,7 @@ const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
 export function createKeyScheduler({ context, transactions, clock, now, encoderFor }: SchedulerOptions): KeyScheduler {
   const { store, settings } = context;
   const { keyRotation, telemetry } = settings;
-  /** Monotonic: since when this process publishes what is to sign next. */
+  /** When this process began to publish each next key, by the monotonic clock. */
   const publishedSince = new Map<string, DurationMs>();
   /** The epoch that the next event key will open, and the one it will follow. */
   let drafted: { readonly kid: string; readonly from: string | undefined; readonly draft: EpochDraft } | undefined;
@@ -53,11 +53,11 @@ export function createKeyScheduler({ context, transactions, clock, now, encoderF
     return monotonic - since;
   }
 
-  /** What is to be prepared first; undefined: not now. */
+  /** Prepares a step. @returns the step to take; undefined: the step is not ready yet */
   async function prepare(purpose: KeyPurpose, step: KeyStep): Promise<PreparedStep | undefined> {
     if (step.kind !== 'activate') return step;
     const key = context.keyrings[purpose].signing(step.key.kid);
-    // Its file was removed: another key has to be published for as long.
+    // The file of the key was removed: another key is published, for the full time.
     if (key === undefined) return { kind: 'publish', cause: step.key.cause };
     if (purpose === 'token') return step;
     const epoch = (await store.read.meta.identity())?.epoch;
@@ -69,7 +69,7 @@ export function createKeyScheduler({ context, transactions, clock, now, encoderF
     return (await draft.advance()) ? { ...step, draft, from: epoch } : undefined;
   }
 
-  /** It was planned by rows that others may have changed since: a key that is revoked by now must not sign. */
+  /** Whether a step is still due: other transactions may have changed the rows since it was planned, such as revoked the key. */
   async function isDue(tx: Transaction, purpose: KeyPurpose, planned: KeyStep, { draft, from }: PreparedStep) {
     const rows = await tx.store.keys.all(purpose);
     const steps = planKeys(rows, { ...timesOf(purpose), publishedForMs });
@@ -121,7 +121,7 @@ export function createKeyScheduler({ context, transactions, clock, now, encoderF
     }
   }
 
-  /** One after another: two would sign the same draft. */
+  /** The last run. Runs are queued: two at once would sign the same draft. */
   let last: Promise<void> = Promise.resolve();
   return {
     run() {
@@ -138,11 +138,11 @@ function kidOf(step: KeyStep): string | undefined {
   return step.kind === 'activate' ? step.key.kid : step.kid;
 }
 
-/** What is due for the keys of one purpose. */
+/** A step that is due for the keys of one purpose. */
 type KeyStep =
   | { readonly kind: 'publish'; readonly cause: KeyCause }
   | { readonly kind: 'activate'; readonly key: KeyRow }
-  /** Signs no more, and has no end of its publication yet. */
+  /** A former key whose end of publication is not decided yet. */
   | { readonly kind: 'retire'; readonly kid: string }
   | { readonly kind: 'forget'; readonly kid: string };
 
@@ -151,11 +151,11 @@ interface KeyPlan {
   readonly publishBeforeMs: DurationMs;
   readonly algorithm: SigningAlgorithm;
   readonly now: EpochMillis;
-  /** For how long this process has published it: a wall clock that is set makes no reader fetch anything. */
+  /** For how long this process has published the key. Monotonic: setting the wall clock does not make readers fetch keys. */
   publishedForMs(kid: string): DurationMs;
 }
 
-/** Pure: the same keys at the same time want the same. */
+/** Plans the steps that are due. Pure: depends on the rows and the times only. */
 function planKeys(rows: readonly KeyRow[], plan: KeyPlan): KeyStep[] {
   const active = rows.find(({ state }) => state === 'active');
   const next = rows.find(({ state }) => state === 'next');
@@ -181,7 +181,7 @@ function planFormer({ kid, retiresAt }: KeyRow, { now }: KeyPlan): KeyStep[] {
 }
 
 function causeToPublish(active: KeyRow, { everyMs, publishBeforeMs, algorithm, now }: KeyPlan): KeyCause | undefined {
-  // One that was chosen stays until its time is over.
+  // A key whose algorithm was chosen by command stays until its rotation is due.
   if (active.alg !== algorithm && active.cause !== 'choice') return 'algorithm';
   const dueAt = everyMs === 'never' ? Number.POSITIVE_INFINITY : (active.activatedAt ?? 0) + everyMs;
   return now >= dueAt - publishBeforeMs ? 'schedule' : undefined;

@@ -8,7 +8,7 @@ import { createId } from '../session/refresh-token.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { SignedEvent, Transaction } from '../transaction.ts';
 
-/** Enough for a restore each second of 300 years. */
+/** Digits of the counter: enough for one restore a second for 300 years. */
 const DIGITS = 10;
 const SHAPE = /^(\d{10})-/;
 
@@ -17,12 +17,12 @@ export function toEpoch(counter: number): string {
   return `${String(counter).padStart(DIGITS, '0')}-${createId()}`;
 }
 
-/** 0 for what is no epoch of ours. */
+/** The counter of an epoch; 0 if the text is no epoch of this format. */
 export function counterOf(epoch: string): number {
   return Number(SHAPE.exec(epoch)?.[1] ?? 0);
 }
 
-/** Of a database that was lost completely: below every former epoch. */
+/** The counter for a database that was lost completely: below every former epoch. */
 export const LOST_EPOCH_COUNTER = 0;
 export const FIRST_EPOCH_COUNTER = 1;
 
@@ -47,7 +47,7 @@ export async function denyRevokedEventKeys(tx: Transaction, at: EpochMillis): Pr
   for (const revocation of await denialsOfEventKeys(tx.store, at)) tx.append(revocation);
 }
 
-/** The end of the present epoch: its key revokes itself, signing for the last time. */
+/** Ends the present epoch: appends the event, the last that its key signs, by which the key revokes itself. */
 export async function appendClosingEvent(tx: Transaction, kid: string): Promise<void> {
   const { outbox, meta, closingEvents } = tx.store;
   const cutOffs = [denyEventKid((await meta.issuer()) ?? '', kid, tx.now())];
@@ -58,8 +58,8 @@ export async function appendClosingEvent(tx: Transaction, kid: string): Promise<
 }
 
 /**
- * The next epoch, signed bit by bit before it is opened: signatures of all that still denies would otherwise stop logins
- * for as long as they take.
+ * The next epoch, signed in parts before it is opened. Signing everything that still denies at once would block logins
+ * meanwhile.
  */
 export interface EpochDraft {
   readonly epoch: string;
@@ -67,22 +67,22 @@ export interface EpochDraft {
   readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
   /** The event keys that its first events deny. */
   readonly revokedEventKids: readonly string[];
-  /** The seq, in the present epoch, of the last of them; later events are not in the draft yet. */
+  /** The seq up to which the draft contains the present epoch. */
   readonly upTo: number;
-  /** Signs some more; true when little is left, or it has been at it for long enough. */
+  /** Signs a part. @returns true when little is left, or after `MAX_ROUNDS` calls: then the epoch may be opened */
   advance(): Promise<boolean>;
 }
 
 interface DraftOptions {
   readonly reads: StoreReads;
-  /** Of the key that will sign then. */
+  /** The encoder of the key that signs the next epoch. */
   readonly encoder: EventEncoder;
   readonly now: () => EpochMillis;
 }
 
-/** Some 50 ms of signatures at a time. */
+/** Rows that are signed at a time: some 50 ms of signatures. */
 const ROWS_AT_ONCE = 200;
-/** Ten minutes of rounds, a second each. If revocations arrive faster than this signs them, writers wait once. */
+/** Ten minutes of rounds, one a second. If revocations arrive faster than this signs them, the rest is signed in one transaction. */
 const MAX_ROUNDS = 600;
 
 export async function createEpochDraft({ reads, encoder, now }: DraftOptions): Promise<EpochDraft> {
@@ -124,17 +124,17 @@ export async function createEpochDraft({ reads, encoder, now }: DraftOptions): P
 }
 
 /**
- * Opens the epoch after the present one, inside one transaction: what still denies is appended again in it, signed by the
- * event key of now. What had not been sent of the old epoch need not be: what of it matters stands in the new one.
+ * Opens the epoch after the present one, inside one transaction: what still denies is appended to it again, signed by the
+ * present event key. Unsent events of the old epoch need not be sent: those that still deny are in the new one.
  *
- * @param draft what has been signed of it, by that key
+ * @param draft the part of the epoch that has been signed already, by that key
  */
 export async function openNextEpoch(tx: Transaction, draft?: EpochDraft): Promise<void> {
   const { meta, outbox } = tx.store;
   const identity = await meta.identity();
   if (identity === undefined) throw new Error('the log has no epoch');
   const at = tx.now();
-  // What is left out stays dead only if the clock never shows an earlier time.
+  // Expired events are left out. Their tokens stay expired only if the clock never shows an earlier time.
   await meta.raiseClockFloor(at);
   const rest = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
   const revocations = rest.map(({ jws }) => readOwnEvent(jws)).filter((revocation) => !isAboutEventKeys(revocation));
@@ -142,7 +142,7 @@ export async function openNextEpoch(tx: Transaction, draft?: EpochDraft): Promis
   await tx.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
   if (!isDrafted) await denyRevokedEventKeys(tx, at);
   for (const { revocation, signed } of draft?.events ?? []) tx.append(revocation, signed);
-  // Those that were revoked since the draft was begun.
+  // Event keys may have been revoked since the draft was begun.
   if (isDrafted && draft.revokedEventKids.length < (await revokedEventKids(tx.store)).length)
     await denyRevokedEventKeys(tx, at);
   for (const revocation of revocations) tx.append(revocation);

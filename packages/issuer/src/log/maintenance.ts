@@ -9,9 +9,9 @@ import type { Transaction } from '../transaction.ts';
 import type { Transactions } from '../transactions.ts';
 
 export interface Maintenance {
-  /** What went wrong the last time, or null. */
+  /** The last error, or null. */
   lastError(): string | null;
-  /** Resolves when nothing of it is under way any more. */
+  /** Resolves when no maintenance runs any more. */
   close(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ interface MaintenanceOptions {
   readonly housekeeping: Housekeeping;
   readonly scheduler: KeyScheduler;
   readonly latch: ReadOnlyLatch;
-  /** Whether the comparison of clocks is pending: until then nothing is due. */
+  /** Whether the comparison of the clocks is pending: nothing is due until it is done. */
   readonly isTimeAwaited: () => boolean;
   readonly telemetry: Telemetry;
 }
@@ -48,7 +48,7 @@ export async function openMaintenance({
       await work();
       return null;
     } catch (error) {
-      // Writes are refused while the issuer closes: what is left undone is done at the next start.
+      // Writes are refused while the issuer closes: the next start does what is left.
       if (isClosing && error instanceof RescindError && error.code === 'stopping') return null;
       const reason = error instanceof Error ? error.message : String(error);
       telemetry.count('rescind_housekeeping_failures_total');
@@ -68,7 +68,7 @@ export async function openMaintenance({
     try {
       await probe();
     } catch {
-      // Counted and seen in health as the failed write that it is.
+      // The failed write was counted, and health reports it.
     }
   }
 
@@ -80,7 +80,7 @@ export async function openMaintenance({
   await run(scheduler.run);
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    // One that takes longer than a second is not overtaken.
+    // No run starts while the previous one has not ended.
     running ??= (async () => {
       try {
         await tryToWrite();
@@ -114,9 +114,9 @@ interface HousekeepingOptions {
   readonly refreshRecoveryMs: DurationMs;
 }
 
-/** Of one transaction: a signature takes a millisecond, and other writers wait meanwhile. */
+/** The most rows of one transaction: a signature takes a millisecond, and other writers wait meanwhile. */
 const MAX_ROWS_AT_ONCE = 100;
-/** A few milliseconds of reading; a million sessions take a few hours. */
+/** Sessions that one sweep reads, in a few ms. A million sessions take a few hours. */
 const SESSIONS_AT_ONCE = 5_000;
 /** The longest grace that a policy allows for a retry. */
 const LONGEST_GRACE_MS: DurationMs = 60_000;
@@ -125,10 +125,10 @@ const TABLES_EVERY_MS: DurationMs = 60_000;
 
 export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
   let tablesDoneAt: EpochMillis = 0;
-  /** How far through the sessions the last piece came. */
+  /** Where the next sweep continues: after this sid. */
   let sweptTo = '';
 
-  /** A row below this E denies nothing any more: no reader takes its tokens. */
+  /** A row whose E is at or below this denies nothing any more: no reader accepts its tokens. */
   const deadBefore = (at: EpochMillis) => at - CLOCK_TOLERANCE_MS;
   const staleBefore = (at: EpochMillis) => at - lengths.eventRetentionMs / 2;
 
@@ -138,8 +138,8 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   }
 
   /**
-   * What is deleted at a time stays dead only if the clock never shows an earlier one: a wall clock that was ahead across
-   * a restart and is set back would let a token of a forgotten row look alive.
+   * The time of a sweep. Tokens of deleted rows stay expired only if the clock never shows an earlier time: after a wall clock that was ahead across
+   * a restart has been set back, such a token would be valid again.
    */
   async function timeOfSweep(tx: Transaction): Promise<EpochMillis> {
     const at = tx.now();

@@ -11,15 +11,15 @@ import type { Store } from '../store/store.ts';
 import { counterOf } from './epoch.ts';
 
 /**
- * Finds out whether the database is older than the log that was made from it, or another process signs with its event key:
- * both show as a signed place that the log does not have.
+ * Detects that the database is older than the log that was made from it, or that another process signs with its event key:
+ * in both cases a signed record has a position that the log does not have.
  */
 export interface RestoreDetector {
-  /** At start: the high-water mark, the keys, and the proofs of before. */
+  /** Checks, at the start, the high-water mark, the keys, and the stored restore evidence. */
   checkFiles(): void;
-  /** A signed event or heartbeat. @throws RescindError `event_invalid` when the log's keys did not sign it */
+  /** Checks a signed event or heartbeat. @throws RescindError `event_invalid` when the log's keys did not sign it */
   prove(jws: string): Promise<void>;
-  /** Records however they were made: those that are not of this log prove nothing. */
+  /** Checks records of any origin: those that this log has not signed are ignored. */
   proveAll(records: readonly string[]): Promise<void>;
 }
 
@@ -31,13 +31,13 @@ interface DetectorOptions {
   readonly proofs: ProofFile;
   readonly latch: ReadOnlyLatch;
   readonly telemetry: Telemetry;
-  /** When this process started, by the issuer's clock: what was signed before may be of a forgotten time. */
+  /** When this process started, by the issuer's clock: a restored database may have forgotten what was signed before. */
   readonly startedAt: () => EpochMillis;
   /** Revokes the event key that signs, at once. */
   readonly revokeStolenKey: (kid: string) => Promise<void>;
 }
 
-/** The place in the log that a signed text speaks of; `undefined`: it is not signed by the log. */
+/** The position of a signed text in the log; `undefined`: it is not signed by the log. */
 function positionIn(decoder: EventDecoder, jws: string): LogPosition | undefined {
   return toPosition(decoder.decode(jws));
 }
@@ -47,7 +47,7 @@ function revokesItself(record: DecodedRecord): boolean {
   return record.kind === 'event' && record.kills.includes(record.kid);
 }
 
-/** Where a verified record stands; `undefined`: it is not signed by the log. */
+/** The position of a decoded record in the log; `undefined`: it is not signed by the log. */
 export function toPosition(record: DecodedRecord): LogPosition | undefined {
   if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.headId };
   if (record.kind === 'event' || record.kind === 'not-understood') return record;
@@ -66,7 +66,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     if (mark === 'unreadable') return 'the high-water mark beside the keys cannot be read';
     const own = store.log.identity();
     if (mark === undefined) {
-      // A first start that was cut short has minted nothing yet.
+      // An interrupted first start has minted nothing yet.
       const isNew = own?.head === 0 && store.log.greatestExp() === 0;
       return isNew ? null : 'the high-water mark beside the keys is missing';
     }
@@ -76,7 +76,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     return `the high-water mark is of another epoch, ${mark.epoch}`;
   }
 
-  /** A database in which a key signs that has retired is of before. */
+  /** Why the key files show that the database was restored: by the database a key signs that has retired. Null: they do not. */
   function behindKeys(): string | null {
     const purpose = (['token', 'event'] as const).find((one) => keyrings[one].isAhead());
     return purpose === undefined ? null : `the ${purpose} key that signs in it has retired since`;
@@ -88,9 +88,9 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
   }
 
   /**
-   * The mark and the key files agree with the database, so it is the log's latest state. Unless they were all put back
-   * together: then what the key signed before this process began is of the time that was forgotten. A key that revokes
-   * itself is not to be used any more either way.
+   * Whether a record of the active event key proves that the key was stolen. If mark and key files agree with the database, it is
+   * the latest state of the log, unless all of them were restored together: records that were signed before this process
+   * began may then be forgotten ones, and do not count. A record by which the key revokes itself always counts.
    */
   function isStolen(record: DecodedRecord): boolean {
     if (!isSigned(record) || record.kid !== keyrings.event.activeKid()) return false;
@@ -117,7 +117,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
       return;
     }
     if (reason === null) return;
-    // Stored, so that writes stay refused after a restart, and the restore knows how far the log had come.
+    // Stored, so that writes stay refused after a restart, and the restore knows how far the log had advanced.
     proofs.add(jws);
     refuse(reason);
   }
@@ -151,7 +151,7 @@ export interface LogPosition {
 }
 
 /**
- * Why a point that was certainly in this log shows that the database is not the log's latest state any more; null when
+ * Why a position that was certainly in this log shows that the database is not the latest state of the log; null when
  * it does not.
  *
  * @param idAt the id of the event with this seq, as far as the outbox still has it
@@ -171,7 +171,7 @@ export function reasonOfRestore(
   return `event ${point.seq} of the log is another than that of the database`;
 }
 
-/** Whether an epoch came before. One with the same counter did not: it is of another life of the same log. */
+/** Whether an epoch came before. One with the same counter did not: it is of another history of the log. */
 export function isFormer(epoch: string, own: string): boolean {
   return counterOf(epoch) < counterOf(own);
 }

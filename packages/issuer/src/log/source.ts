@@ -13,7 +13,7 @@ import type { Transactions } from '../transactions.ts';
 interface LogSourceOptions {
   readonly log: string;
   readonly store: Pick<Store, 'log'>;
-  /** Of the event key with this kid. */
+  /** The encoder of the event key with this kid. */
   readonly encoder: (kid: string | undefined) => EventEncoder;
   readonly issuerClock: Pick<IssuerClock, 'heartbeat' | 'leadMs'>;
   readonly persistTime: Transactions['persistTime'];
@@ -37,7 +37,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
   function sign(at: EpochMillis, wall: EpochMillis) {
     const { epoch, head, headId, lowWatermark } = snapshot();
     const timeSince = store.log.timeSince();
-    // By the key of this very epoch, whatever has been committed while the time was made durable.
+    // Signed by the key of this epoch: another epoch may have been opened while the time was made durable.
     const encode = encoder(store.log.eventKid());
     return { jws: encode.heartbeat({ epoch, head, headId, lowWatermark, at, wall, timeSince }), epoch, head };
   }
@@ -52,7 +52,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     snapshot,
     read: (after, limit) => store.log.read(after, limit),
     heartbeat() {
-      // First, so that whatever was acknowledged before this time is at or below the head.
+      // The time is read before the head, so that whatever was acknowledged before this time is at or below the head.
       const { at, wall } = issuerClock.heartbeat();
       // No heartbeat after a restart may have an earlier time than one before. While the issuer's clock leads, that requires a
       // durable time.
@@ -68,23 +68,23 @@ export function createLogSource(options: LogSourceOptions): LogSource {
   };
 }
 
-/** What every receiver of shared signals takes. */
+/** The algorithm that every receiver of shared signals accepts. */
 export const EVENT_ALGORITHM: SigningAlgorithm = 'RS256';
 const EVENT_TYPE = 'secevent+jwt';
 
 interface EventSigning {
   /**
-   * Of the event key with this kid, or of the one that signs.
+   * The encoder of the event key with this kid, or of the one that signs.
    * @throws RescindError `keys_unavailable` when there is no event key at all
    */
   encoder(kid?: string): EventEncoder;
   encoderFor(key: SigningKey): EventEncoder;
-  /** Of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
+  /** The encoder of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
   encoderOf(kid: string | undefined): EventEncoder;
   readonly decoder: EventDecoder;
 }
 
-/** Signs with the present event key, and reads what any of them signed. */
+/** Signs with the present event key, and decodes what any event key has signed. */
 export function createEventSigning(log: string, keyring: Keyring, issuers: readonly string[] = [log]): EventSigning {
   const encoders = new Map<string, EventEncoder>();
   const decoder = createEventDecoder({ log, issuers, keys: keyring });

@@ -1,20 +1,20 @@
 import type { DurationMs } from '@rescind/revocation';
 
-/** How the publisher acknowledges: how long it usually takes, and what waits for it. Times are monotonic ms. */
+/** How long acknowledgements of the publisher usually take, and which events wait for one. Times are monotonic ms. */
 export interface AcknowledgementState {
   /** How long the last publications took, oldest first. */
   readonly durations: readonly DurationMs[];
-  /** How long an acknowledgement is waited for, by `durations`, until what waits is overdue. */
+  /** How long an event waits for its acknowledgement, by `durations`, until it is overdue. */
   readonly patienceMs: DurationMs;
   /** When the present epoch was opened. */
   readonly epochSince: DurationMs;
-  /** The events that wait, oldest first: up to which seq, and since when. */
+  /** The events that wait for an acknowledgement, oldest first: up to which seq, and since when. */
   readonly waiting: readonly { readonly upTo: number; readonly since: DurationMs }[];
-  /** When the first publication began that has not been acknowledged; null: none has. */
+  /** When the first unacknowledged publication began; null: everything has been acknowledged. */
   readonly publishingSince: DurationMs | null;
   /** Which seq had been acknowledged when, oldest first, for some seconds. */
   readonly acknowledged: readonly { readonly seq: number; readonly at: DurationMs }[];
-  /** When something was overdue for the last time; null: nothing has been, or not for long. */
+  /** When an event was last overdue; null: none has been for `CALM_MS`. */
   readonly overdueAt: DurationMs | null;
 }
 
@@ -30,20 +30,20 @@ const MOST_DURATIONS = 64;
 const LEAST_PATIENCE_MS: DurationMs = 250;
 const GREATEST_PATIENCE_MS: DurationMs = 1_000;
 const USUAL_TIMES = 3;
-/** So long everything must have been acknowledged in time until the standby streams are quiet again. */
+/** How long every acknowledgement must have come in time until the standby streams stop delivering events. */
 const CALM_MS: DurationMs = 10_000;
-/** Readers may be so far behind an acknowledgement. What they have not read yet is delivered with the rest. */
+/** How far readers may be behind an acknowledgement. Events that they may not have read yet are delivered too. */
 const READ_WITHIN_MS: DurationMs = 1_000;
-/** So young an epoch has hardly a reader: they fetch the event keys first, and read it from its beginning. */
+/** An epoch younger than this has hardly a reader: readers fetch the event keys first, and read it from its beginning. */
 const NEW_EPOCH_MS: DurationMs = 10_000;
-/** Longer than that and what may be waited for by far. */
+/** How long acknowledgements are remembered: longer than READ_WITHIN_MS and the greatest patience together. */
 const KEPT_MS: DurationMs = 5_000;
 /** Acknowledgements of the same 50 ms count as one. */
 const GRAIN_MS: DurationMs = 50;
 /** Entries of `waiting`; further sends count as part of the last entry. */
 const MOST_WAITING = 256;
 
-/** What a process starts with. @param sentSeq what had been acknowledged before */
+/** The state at the start of a process. @param sentSeq the last seq that had been acknowledged before */
 export function newAcknowledgements(
   sentSeq: number,
   head: number,
@@ -61,7 +61,7 @@ export function newAcknowledgements(
   };
 }
 
-/** Another epoch: nothing of it has been acknowledged. What has been overdue stays so. */
+/** The state for another epoch: none of its events has been acknowledged. `overdueAt` is kept. */
 export function inNewEpoch(state: AcknowledgementState, now: DurationMs): AcknowledgementState {
   return { ...newAcknowledgements(0, 0, now, state), epochSince: now, overdueAt: state.overdueAt };
 }
@@ -77,7 +77,7 @@ export function noteAppended(state: AcknowledgementState, head: number, now: Dur
   return { ...state, waiting };
 }
 
-/** A publication begins. One that follows a failure waits since that one began. */
+/** Records the begin of a publication. After a failure the time of the first attempt is kept. */
 export function notePublishing(state: AcknowledgementState, now: DurationMs): AcknowledgementState {
   return state.publishingSince === null ? { ...state, publishingSince: now } : state;
 }
@@ -103,7 +103,7 @@ export function noteAcknowledged(
   };
 }
 
-/** The last entry of that time or before, and all after it. */
+/** The last entry at or before a time, and all later ones. */
 function sinceTime(
   entries: AcknowledgementState['acknowledged'],
   time: DurationMs,
@@ -116,24 +116,24 @@ function sinceTime(
   );
 }
 
-/** Since when the oldest waits of what waits; infinity: nothing does. */
+/** Since when the oldest waiting event or publication waits; infinity: none waits. */
 function waitingSince({ waiting, publishingSince }: AcknowledgementState): DurationMs {
   return Math.min(waiting[0]?.since ?? Number.POSITIVE_INFINITY, publishingSince ?? Number.POSITIVE_INFINITY);
 }
 
-/** When the oldest of what waits becomes overdue; null: nothing waits. */
+/** When the oldest waiting event or publication becomes overdue; null: none waits. */
 export function overdueFrom(state: AcknowledgementState): DurationMs | null {
   const since = waitingSince(state);
   return since === Number.POSITIVE_INFINITY ? null : since + state.patienceMs;
 }
 
-/** Whether something waits for longer than is usual. */
+/** Whether an event or a publication waits for longer than `patienceMs`. */
 export function isTooLate(state: AcknowledgementState, now: DurationMs): boolean {
   const from = overdueFrom(state);
   return from !== null && now >= from;
 }
 
-/** Time has passed. */
+/** Updates `overdueAt` by the present time. */
 export function checkOverdue(state: AcknowledgementState, now: DurationMs): AcknowledgementState {
   if (isTooLate(state, now)) return { ...state, overdueAt: now };
   const isOver = state.overdueAt !== null && now - state.overdueAt >= CALM_MS;
@@ -141,8 +141,8 @@ export function checkOverdue(state: AcknowledgementState, now: DurationMs): Ackn
 }
 
 /**
- * What every reader has read that reads at all: the last event that was acknowledged a second ago, or a second before what
- * waits began to wait. A broker that stops to acknowledge stops to deliver at the same moment.
+ * Up to which seq every reader that works has read: the last event that was acknowledged a second ago, or a second before the
+ * oldest waiting event began to wait. A broker that stops acknowledging stops delivering at the same moment.
  */
 export function readUpTo(state: AcknowledgementState, now: DurationMs): number {
   const [first] = sinceTime(state.acknowledged, Math.min(now, waitingSince(state)) - READ_WITHIN_MS);
@@ -155,7 +155,7 @@ export function overdueOf(state: AcknowledgementState, now: DurationMs): Overdue
   return { after: readUpTo(state, now), withEvents: now - state.epochSince >= NEW_EPOCH_MS };
 }
 
-/** The usual acknowledgement: the median; null: there has been none. */
+/** The usual duration of an acknowledgement, the median; null: there has been none. */
 export function usualMs({ durations }: Pick<AcknowledgementState, 'durations'>): DurationMs | null {
   return [...durations].sort((a, b) => a - b)[Math.floor(durations.length / 2)] ?? null;
 }

@@ -4,18 +4,18 @@ import type { ReferenceClock, ReferenceState } from '@rescind/revocation/issuer-
 
 /** Compares the issuer's wall clock with the publisher's, before the first heartbeat and until they agree. */
 interface ClockComparison {
-  /** Whether nothing but a record that is there already may be published, because the clocks have not been compared yet. */
+  /** Whether the clocks have still to be compared. Until then nothing new is published: a record of the topic is sent again. */
   isDue(): boolean;
   /**
    * Sends a record of the topic again, and compares. Without a record the first acknowledgement of anything is compared.
    * @throws whatever the publisher throws
    */
   make(record: string | undefined): Promise<void>;
-  /** The publisher has acknowledged what was handed to it `tookMs` ago. */
+  /** Records that the publisher has acknowledged a publication that began `tookMs` ago. */
   acknowledged(tookMs: DurationMs): void;
-  /** Increases when the comparison was made and when the clocks are found to differ: no heartbeat of an earlier round is published. */
+  /** Increases when the comparison is made, and when the clocks are found to differ: no heartbeat of an earlier round is published. */
   round(): number;
-  /** The publisher could not be reached. */
+  /** Records that the publisher could not be reached. */
   failed(): void;
   /** Resolves when the comparison was made, or cannot be made for now. */
   readonly settled: Promise<void>;
@@ -93,7 +93,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
   };
 }
 
-/** For the log and for health: both clocks, and whose counts. */
+/** Both clocks, and which one is used, for log lines and health. */
 export function clockTimes(reference: ReferenceClock, wall: EpochMillis) {
   const publisherAt = reference.now();
   return {

@@ -12,7 +12,7 @@ import {
   readUpTo,
 } from './acknowledgements.ts';
 
-/** A heartbeat made and not yet sent. */
+/** A heartbeat that is not sent yet. */
 interface PendingHeartbeat {
   readonly jws: string;
   readonly head: number;
@@ -23,24 +23,24 @@ export interface RelayState {
   readonly epoch: string;
   /** Every event up to here has been acknowledged by the publisher. */
   readonly sentSeq: number;
-  /** The last event of the outbox, by the inputs so far. */
+  /** The seq of the last event of the outbox, by the inputs so far. */
   readonly head: number;
   /** The newest heartbeat not yet sent. */
   readonly heartbeat: PendingHeartbeat | null;
   /** The send under way: one at a time, in order. */
   readonly inFlight: RelaySend | null;
-  /** Failures in a row. */
+  /** Consecutive failures. */
   readonly failures: number;
   /** Monotonic ms before which nothing is sent. */
   readonly notBefore: DurationMs;
   readonly acknowledgements: AcknowledgementState;
 }
 
-/** What happened. `now` is monotonic ms. */
+/** An input of the relay. `now` is monotonic ms. */
 export type RelayInput =
-  /** After a commit that appended, and at an epoch change: the outbox as it is. */
+  /** After a commit that appended events, and after a change of the epoch: the present state of the outbox. */
   | { readonly kind: 'appended'; readonly epoch: string; readonly head: number; readonly now: DurationMs }
-  /** A heartbeat was made, just now. */
+  /** A heartbeat has just been made. */
   | {
       readonly kind: 'heartbeat';
       readonly epoch: string;
@@ -60,10 +60,10 @@ export type RelayInput =
       readonly now: DurationMs;
     }
   | { readonly kind: 'failed'; readonly now: DurationMs }
-  /** Time passes: every 100 ms or so; a back-off ends by it, and what waits becomes overdue. */
+  /** Sent every 100 ms or so: ends a back-off, and finds overdue events. */
   | { readonly kind: 'tick'; readonly now: DurationMs };
 
-/** Read the rows above `after` (at most `limit`), in the epoch named, `composeBatch` them, publish, and say how it went. */
+/** Asks the driver to read the rows of `epoch` above `after` (at most `limit`), to publish what `composeBatch` makes of them, and to report the result as an input. */
 export interface RelaySend {
   readonly epoch: string;
   readonly after: number;
@@ -74,7 +74,7 @@ export interface RelaySend {
 /** An effect that the driver runs. */
 export type RelayEffect =
   | { readonly kind: 'send'; readonly send: RelaySend }
-  /** Remember that this much has been sent; losing it only sends twice. */
+  /** Asks the driver to store the sent position. If it is lost, events are sent twice. */
   | { readonly kind: 'mark'; readonly epoch: string; readonly sentSeq: number };
 
 interface RelayStep {
@@ -82,7 +82,7 @@ interface RelayStep {
   readonly effects: readonly RelayEffect[];
 }
 
-/** What one send publishes, in order. */
+/** The records of one send, in order. */
 interface RelayBatch {
   readonly records: readonly string[];
   /** For the `sent` input. */
@@ -100,8 +100,8 @@ const relayOptions = optionsOf<RelayCoreOptions>('createRelayCore', { limit: opt
 /** The relay's logic: pure. */
 export interface RelayCore {
   /**
-   * @param marked what `mark` last kept; of another epoch it counts for nothing
-   * @param known since when the epoch is (default: now), and how long acknowledgements took
+   * @param marked the last stored `mark`; one of another epoch is ignored
+   * @param known when the epoch was opened (default: now), and how long acknowledgements took
    */
   start(
     outbox: { readonly epoch: string; readonly head: number },
@@ -110,15 +110,15 @@ export interface RelayCore {
     known?: Partial<Pick<AcknowledgementState, 'durations' | 'epochSince'>>,
   ): RelayStep;
   step(state: RelayState, input: RelayInput): RelayStep;
-  /** What the standby streams deliver, because it waits too long for the publisher; null: nothing does. */
+  /** The events that the standby streams deliver because their acknowledgement is overdue; null: none is. */
   overdue(state: RelayState, now: DurationMs): Overdue | null;
-  /** Up to where readers have read Kafka, unless they do not read: it was acknowledged a second ago. */
+  /** The seq up to which working readers have read Kafka: it was acknowledged a second ago. */
   readUpTo(state: RelayState, now: DurationMs): number;
 }
 
 /** The wait after the first failure, doubled from failure to failure up to the greatest. */
 const FIRST_WAIT_MS: DurationMs = 250;
-/** Short: as soon as Kafka is back, what waits must go; one send in 5 s is nothing to a broker. */
+/** Short, so that waiting events are sent soon after Kafka is back; one send in 5 s is no load for a broker. */
 const GREATEST_WAIT_MS: DurationMs = 5_000;
 /** One request of a few hundred kilobytes: far below the megabyte a broker takes. */
 const DEFAULT_LIMIT = 500;
@@ -176,11 +176,11 @@ function withHead(state: RelayState, now: DurationMs): RelayState {
   return { ...state, acknowledgements: noteAppended(state.acknowledgements, state.head, now) };
 }
 
-/** A new epoch is another log: nothing of it has been sent, and nothing is left to say of the old one. */
+/** The state for a new epoch, which is another log: none of its events has been sent, and the rest of the old one is not needed. */
 function inEpoch(state: RelayState, epoch: string, now: DurationMs): RelayState {
   if (state.epoch === epoch) return state;
   const acknowledgements = inNewEpoch(state.acknowledgements, now);
-  // A send of the old epoch that is under way ends first: one at a time.
+  // A running send of the old epoch ends first, since sends do not overlap.
   return { ...state, epoch, sentSeq: 0, head: 0, heartbeat: null, failures: 0, acknowledgements };
 }
 
@@ -210,8 +210,8 @@ function still(state: RelayState): RelayStep {
 }
 
 /**
- * What one send publishes: the heartbeat right behind the event it calls the head, so that a reader at that place finds
- * its view whole; left out while its head is not in the batch. `records` may be empty: then it has been sent as it is.
+ * Composes one send. The heartbeat comes directly after the event that it names as the head, so that the view of a reader is
+ * complete there; it is left out while its head is not in the batch. With empty `records` there is nothing to publish.
  *
  * @param rows the outbox above `send.after`, in order, at most `send.limit`; rows that deny nothing any more may be missing
  */

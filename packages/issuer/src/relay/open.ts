@@ -10,14 +10,14 @@ import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
 import type { TailCheck } from './tail.ts';
 
-/** Carries the outbox, and a heartbeat each second, to the publisher. */
+/** Publishes the outbox, and a heartbeat each second. */
 export interface Relay {
-  /** What Kafka has acknowledged, and whether the standby streams deliver what it has not. */
+  /** What Kafka has acknowledged, and what the standby streams deliver instead. */
   readonly acknowledgements: Acknowledgements;
   health(): HealthCheck;
   /** Resolves when the clocks have been compared, or cannot be for now. */
   readonly compared: Promise<void>;
-  /** Resolves when nothing is under way any more, and the publisher is closed. */
+  /** Resolves when no send is running any more, and the publisher is closed. */
   close(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ interface RelayOptions {
   readonly source: LogSource;
   readonly publisher: Publisher;
   readonly log: CommittedLog;
-  /** Writes down how far it has come, also while other writes are refused. */
+  /** Runs a transaction that stores the sent position, also while other writes are refused. */
   readonly note: (work: (tx: StoreTransaction) => Promise<void>) => Promise<void>;
   readonly tail: TailCheck;
   /** How long ago the epoch was opened. */
@@ -41,10 +41,10 @@ interface RelayOptions {
 const HEARTBEAT_MS: DurationMs = 1_000;
 const TICK_MS: DurationMs = 100;
 const CLOSE_TIMEOUT_MS: DurationMs = 1_000;
-/** How late `sent_seq` may be: after a crash so much is sent twice, which is harmless. */
+/** The interval at which `sent_seq` is stored: after a crash, events of this time are sent twice, which is harmless. */
 const WATERMARK_INTERVAL_MS: DurationMs = 1_000;
 
-/** Starts at once, and continues after every failure of the publisher. */
+/** Starts the relay, which continues after every failure of the publisher. */
 export function openRelay(options: RelayOptions): Relay {
   const { source, publisher, log, note, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
@@ -78,7 +78,7 @@ export function openRelay(options: RelayOptions): Relay {
     noteDelivery();
   }
 
-  /** Looks once more when what waits becomes overdue: an event must not wait for the next tick. */
+  /** Checks again when a waiting event becomes overdue, without waiting for the next tick. */
   function watchOverdue(): void {
     const from = overdueFrom(state.acknowledgements);
     if (from === null || isDelivering || closed || overdueTimer !== undefined) return;
@@ -92,7 +92,7 @@ export function openRelay(options: RelayOptions): Relay {
     );
   }
 
-  /** A process that stood still finds the acknowledgement and the timer at once: the acknowledgement has its turn first. */
+  /** Handles a timer after pending acknowledgements: after a suspension both arrive at once, and the event is then not overdue. */
   function passTime(): void {
     if (closed || isRefusing()) return;
     const inputTick = () => input({ kind: 'tick', now: clock.monotonic() });
@@ -130,13 +130,13 @@ export function openRelay(options: RelayOptions): Relay {
 
   type Outcome =
     | { readonly kind: 'again'; readonly sentSeq: number }
-    /** Earlier heartbeats have the time of a clock that was not compared. */
+    /** The clocks have been compared. Heartbeats from before have the time of a clock that was not compared, and are discarded. */
     | { readonly kind: 'compared'; readonly sentSeq: number }
     | { readonly kind: 'done'; readonly input: RelayInput };
 
   async function attempt(order: RelaySend): Promise<Outcome> {
     try {
-      // After every failure too: it may be another Kafka that answers now.
+      // Checked after every failure, too: the brokers may now be those of another Kafka.
       const found = await tail.check(order.epoch, order.after);
       if (found.kind === 'refused' || closed) return notPublished();
       if (comparison.isDue()) {
@@ -145,7 +145,7 @@ export function openRelay(options: RelayOptions): Relay {
         return comparedUpTo(order, sentSeq);
       }
       if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
-      // The epoch has changed: this send is not in it, and the core begins again from the new epoch.
+      // The epoch has changed: nothing is sent, and the core begins again with the new epoch.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       await sendClosingEvents();
       const rows = log.read(order.after, order.limit);
@@ -156,7 +156,7 @@ export function openRelay(options: RelayOptions): Relay {
       if (batch.withHeartbeat) countPublished([{ type: 'heartbeat' }]);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
-      // The topic had nothing to send again, so this was compared: a heartbeat that waits was made before.
+      // The topic was empty, so this send was compared: a waiting heartbeat was made before the comparison.
       if (comparison.round() !== round) return comparedUpTo(order, upTo);
       const sent = { upTo, withHeartbeat, ...(tookMs === undefined ? {} : { tookMs }), now: clock.monotonic() };
       return { kind: 'done', input: { kind: 'sent', ...sent } };
@@ -182,7 +182,7 @@ export function openRelay(options: RelayOptions): Relay {
     return tookMs;
   }
 
-  /** Before anything of the epoch that followed. */
+  /** Sends unsent closing events, before any event of the epoch that followed. */
   async function sendClosingEvents(): Promise<void> {
     for (const { epoch, jws } of log.unsentClosingEvents()) {
       await publisher.publish([jws]);
@@ -216,7 +216,7 @@ export function openRelay(options: RelayOptions): Relay {
     lastError = reason;
   }
 
-  /** The database or a key may fail for a while; the relay stays, and what it missed waits in the outbox. */
+  /** Wraps work so that an error of the database or a key does not end the relay: unsent events stay in the outbox. */
   function failSafe(work: () => void): () => void {
     return () => {
       try {
@@ -263,7 +263,7 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   function sendHeartbeat({ jws, epoch, head }: SignedHeartbeat): void {
-    // It may have waited, and the epoch has ended meanwhile: the next one is of the new epoch.
+    // The heartbeat may have waited until its epoch ended: the next one is of the new epoch.
     if (closed || isRefusing() || source.snapshot().epoch !== epoch) return;
     input({ kind: 'heartbeat', epoch, jws, head, now: clock.monotonic() });
   }
@@ -286,7 +286,7 @@ export function openRelay(options: RelayOptions): Relay {
     }),
   );
   const timers = [setInterval(failSafe(tick), TICK_MS), setInterval(failSafe(makeHeartbeat), HEARTBEAT_MS)];
-  // At once, so that what waits for the comparison does not wait for the first second.
+  // Made at once, so that callers that wait for the comparison do not wait for the first timer.
   if (comparison.isDue()) failSafe(makeHeartbeat)();
 
   return {

@@ -9,12 +9,12 @@ import type { CommittedLog } from '../store/log.ts';
 /** `newest`: the last record of this log that the topic has; undefined also if it was not read. */
 type TailFinding =
   | { readonly kind: 'complete'; readonly newest: string | undefined }
-  /** The log had been further than the database: nothing is to be published. */
+  /** The topic is ahead of the database, which was restored: nothing may be published. */
   | { readonly kind: 'refused' }
   /** The published events are missing (another topic, or a lost one): the relay publishes again from this position. */
   | { readonly kind: 'behind'; readonly sentSeq: number; readonly newest: string | undefined };
 
-/** Looks at the end of the topic before anything is published, once a connection. */
+/** Checks the end of the topic before anything is published, once for each connection. */
 export interface TailCheck {
   /** @throws whatever the publisher throws while it cannot be reached */
   check(epoch: string, sentSeq: number): Promise<TailFinding>;
@@ -32,7 +32,7 @@ interface TailOptions {
   readonly activeKid: () => string | undefined;
 }
 
-/** Enough to find a record of ours behind what others may have written there. */
+/** Enough to find a record of this log among records that others may have written. */
 const TAIL_RECORDS = 200;
 
 export function createTailCheck({ publisher, decoder, detector, latch, log, activeKid }: TailOptions): TailCheck {

@@ -8,15 +8,15 @@ import type { LogPosition } from '../log/restore-detector.ts';
 import { reasonOfRestore } from '../log/restore-detector.ts';
 import type { LogIdentity } from '../store/log.ts';
 
-/** What is known of the log from elsewhere than the database, all of it signed but for the high-water mark. */
+/** Evidence about the log from outside the database. All of it is signed, except the high-water mark. */
 export interface Evidence {
   readonly points: readonly LogPosition[];
-  /** The latest time that the log speaks of since the clock was last set: the clock must not fall behind it. */
+  /** The latest time in the log since the clock was last set: the clock must not be set to an earlier one. */
   readonly latest: EpochMillis;
   /** The latest epoch in which the clock was set, by the evidence; null: never. */
   readonly timeSince: string | null;
   readonly events: readonly EventRecord[];
-  /** What the issuer itself noted at its last answer; undefined: nothing certain. */
+  /** The high-water mark that the issuer wrote before its last response; undefined: there is none that can be read. */
   readonly mark: HighWatermark | undefined;
   /** Why the topic could not be read to its end, or null. */
   readonly replayError: string | null;
@@ -29,11 +29,11 @@ interface Sources {
   readonly publisher: Publisher | undefined;
   /** The same by the database. */
   readonly timeSince: string | null;
-  /** Events the database has already: not kept again. */
+  /** Whether the database has the event already. */
   readonly isKnown: (event: EventRecord) => boolean;
 }
 
-/** Reads everything there is to read, the topic from its beginning. */
+/** Reads all evidence: the topic from its beginning, and the records that readers submitted. */
 export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own }: Sources): Promise<Evidence> {
   const points: LogPosition[] = mark === undefined ? [] : [{ epoch: mark.epoch, seq: mark.head, id: mark.id }];
   const events = new Map<string, EventRecord>();
@@ -61,7 +61,7 @@ export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own 
   return { points, latest: Math.max(0, ...times), timeSince, events: [...events.values()], mark, replayError };
 }
 
-/** Its own, or the latest T of what it denies. */
+/** The time of a record: its own, or the latest T of its cut-offs. */
 function latestTimeIn(record: HeartbeatRecord | EventRecord | UnknownVersionRecord): EpochMillis {
   if (record.kind !== 'event') return record.at;
   const bounds = record.cutOffs.map(({ issuedUntil }) => issuedUntil).filter((until) => until !== UNBOUNDED);
@@ -100,17 +100,17 @@ function comparePositions(a: LogPosition, b: LogPosition): number {
 }
 
 export interface RestorePlan {
-  /** Greater than that of any epoch seen. */
+  /** The counter of the new epoch: greater than that of every known epoch. */
   readonly counter: number;
   readonly greatestSeqSeen: number;
   /** Whether every event up to there is in the database or among those imported. */
   readonly complete: boolean;
 }
 
-/** More epochs than a log ever opens: a later one is forged to exhaust the counter. */
+/** More epochs than any log opens: an epoch beyond it was forged to exhaust the counter. */
 const MAX_EPOCHS_LOST = 1_000_000;
 
-/** Judges what the evidence and the database come to together. Pure. */
+/** Plans the restore by evidence and database. Pure. */
 export function planRestore(
   evidence: Evidence,
   own: LogIdentity,
@@ -133,7 +133,7 @@ function isComplete(
   greatest: LogPosition,
   idAt: (seq: number) => string | undefined,
 ): boolean {
-  // Without a watermark the end of the log is unknown; of a later epoch, its earlier events are.
+  // Without a mark the end of the log is unknown; if a later epoch was opened, its first events may be unknown.
   if (mark === undefined || greatest.epoch !== own.epoch || !isAuthoritative(mark, greatest)) return false;
   const isBeyond = ({ epoch, seq }: LogPosition) => epoch === own.epoch && seq > own.head;
   if (points.some((point) => !isBeyond(point) && reasonOfRestore(point, own, idAt) !== null)) return false;
@@ -142,12 +142,12 @@ function isComplete(
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
 }
 
-/** It is written before anything is sent: a record from beyond it shows that it, too, was put back to an earlier state. */
+/** Whether the mark is up to date. It is written before anything is sent: a record beyond it shows that the mark was restored, too. */
 function isAuthoritative(mark: HighWatermark, greatest: LogPosition): boolean {
   return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }
 
-/** The last of the events that continue the log of the database without a gap: each names the one before. */
+/** The last event of those that continue the log of the database without a gap: each names the id of its predecessor. */
 function chainFrom(
   own: LogIdentity,
   events: readonly EventRecord[],

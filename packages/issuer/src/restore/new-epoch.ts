@@ -20,13 +20,13 @@ import type { Evidence, RestorePlan } from './evidence.ts';
 
 interface Restoring {
   readonly issuer: string;
-  /** Of the clock that the transaction takes its times from. */
+  /** The floor of the clock that the transaction uses. */
   readonly clockFloor: ClockFloor;
   readonly otherIssuers: readonly OtherIssuer[];
   readonly keys: KeyContext;
   readonly evidence: Evidence;
   readonly plan: RestorePlan;
-  /** Made before: its file is there. */
+  /** The key that signs afterwards: its file has been made. */
   readonly signingKid: string;
   /** Whether the clock goes back to the wall clock, and with it every stored time. */
   readonly setsClock: boolean;
@@ -49,13 +49,13 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   const { store } = tx;
   if (!setsClock) clockFloor.set(evidence.latest + 1);
   const at = tx.now();
-  // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
+  // Expired events are left out of the new epoch. Their tokens stay expired only if the clock never shows an earlier time.
   clockFloor.set(at);
   await importRevokedEventKeys(tx, evidence, at);
   await ensureEventKey(tx, keys, at);
   let endedSessions = 0;
   for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
-  // Logouts may be missing: every session ends.
+  // Logouts may be missing from the import, so every session ends.
   if (!plan.complete) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
   if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
@@ -68,18 +68,18 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   const others = await othersToCutOff(restoring, tx);
   const cutOffs = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, tx))];
   const parts = splitRevocation({ txn: createId(), reason: setsClock ? CLOCK_REASON : REASON, cutOffs });
-  const sayWhatDies = () => {
+  const appendDenials = () => {
     for (const part of parts) tx.append(part);
   };
-  // After a clock was set first of all: rows that denied these tokens may have been removed by a time that was ahead.
-  if (setsClock) sayWhatDies();
+  // If the clock is set, the first events deny these tokens: rows that denied them may have been pruned by the time that was ahead.
+  if (setsClock) appendDenials();
   await denyRevokedEventKeys(tx, at);
   for (const revocation of live) tx.append(revocation);
-  if (!setsClock) sayWhatDies();
+  if (!setsClock) appendDenials();
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
 }
 
-/** The sessions that ended: what they are given next would be denied by a soft cut-off that readers keep. */
+/** Lowers the stored times. @returns how many sessions ended: a soft cut-off of a later time, which readers keep, would deny their new tokens */
 async function lowerTimes({ issuer, keys }: Restoring, { store }: Transaction, at: EpochMillis): Promise<number> {
   let ended = 0;
   for (const { claim, value } of await store.storedTimes.softBeyond(issuer, at)) {
@@ -89,7 +89,7 @@ async function lowerTimes({ issuer, keys }: Restoring, { store }: Transaction, a
   return ended;
 }
 
-/** Those that were named; when the clock is set, also those that the log has ever spoken of: for ever, where no life of tokens is known. */
+/** The other issuers to cut off: those of the options and, if the clock is set, every other issuer in the log, with no expiry. */
 async function othersToCutOff(
   { issuer, otherIssuers, setsClock }: Restoring,
   { store }: Transaction,
@@ -112,7 +112,7 @@ function denyOther({ iss, ttlMs }: CutOffOther, tx: Transaction): CutOff {
   return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, sessionUntil: issuedUntil };
 }
 
-/** The sessions it ended, in the database as it is now. Its rows are written with the event that is appended again. */
+/** Applies an event to the database. @returns how many sessions it ended. The event itself is appended again later. */
 async function importEvent(
   { store }: Transaction,
   issuer: string,
@@ -148,7 +148,7 @@ async function importRevokedEventKeys(
   }
 }
 
-/** What still denies, of the database and of the events imported: each once, in the order of the log. */
+/** The revocations that still deny, of the database and of the imported events: each once, in the order of the log. */
 async function liveRevocations(restoring: Restoring, { store }: Transaction, at: EpochMillis): Promise<Revocation[]> {
   const { evidence } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
@@ -162,8 +162,8 @@ async function liveRevocations(restoring: Restoring, { store }: Transaction, at:
 }
 
 /**
- * What was cut off by a time that is ahead: of our own tokens the keys are denied, so it is not appended again, since it would deny
- * those of the next hours, too. For other issuers it is appended with the present time.
+ * Adapts cut-offs by a time that is ahead. Those of our own tokens are removed: their keys are denied, and the cut-offs would deny
+ * the tokens of the next hours, too. Those of other issuers get the present time.
  */
 function withinTime({ issuer, setsClock }: Restoring, revocation: Revocation, at: EpochMillis): Revocation[] {
   if (!setsClock) return [revocation];
@@ -181,8 +181,8 @@ function namesOf({ cutOffs }: Revocation): string {
 }
 
 /**
- * Without its file the key that signed is lost, or has retired since: a new one signs. Others may have signed what readers
- * still have: they stay published for as long as the topic remembers.
+ * Makes a new event key if the file of the one that signed is lost, or it has retired since. Former keys may have signed records that
+ * readers still read: they stay published for as long as the topic retains those.
  */
 async function ensureEventKey(tx: Transaction, context: KeyContext, at: EpochMillis): Promise<void> {
   const { keys } = tx.store;
@@ -203,7 +203,7 @@ async function ensureEventKey(tx: Transaction, context: KeyContext, at: EpochMil
   await insertActive(tx, context, 'event', event.make(EVENT_ALGORITHM).kid, at);
 }
 
-/** Every key that anything in the lost state may have been signed with; those revoked before have their events. */
+/** Replaces every key that may have signed a token of the lost time. Keys that were revoked before are denied by their own events. */
 async function replaceTokenKeys(
   tx: Transaction,
   context: KeyContext,

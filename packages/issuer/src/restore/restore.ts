@@ -69,9 +69,9 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
     isKnown: (event) => isFormer(event.epoch, own.epoch) || isOurs(event) || isOver(event),
   });
   const plan = planRestore(evidence, own, store.log.idAt);
-  // A backup of before the clock was last set has the times that were ahead.
+  // A backup from before the clock was last set has times that are ahead.
   const setsClock = setClock || (evidence.timeSince ?? '') > (store.log.timeSince() ?? '');
-  // A clock that continues from the wall clock, whatever time the database has.
+  // Without the stored floor, the clock begins at the wall clock.
   const clockFloor = setsClock ? createPersistedFloor(0) : storedFloor;
   const issuerClock = setsClock ? createIssuerClock(clock, clockFloor) : storedClock;
 
@@ -102,7 +102,7 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
   });
   const failure = storage.outage('high_water');
   if (failure !== null) throw new Error(`the high-water mark cannot be written: ${failure.error}`);
-  // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
+  // Cleared last: until the high-water mark is of the new epoch, the stored proofs prevent an issuer from writing.
   proofs.clear();
   await loadKeyrings(store.read.keys, keyrings);
   for (const keyring of [keyrings.token, keyrings.event]) keyring.reconcileFiles();

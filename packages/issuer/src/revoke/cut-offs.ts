@@ -11,7 +11,7 @@ import type { Transaction } from '../transaction.ts';
 export interface CutOffTimes {
   /** T of this transaction. */
   cutOffTime(): EpochMillis;
-  /** E of whatever was minted here until now. */
+  /** The greatest `exp` of any token minted until now. */
   greatestExp(): EpochMillis;
 }
 
@@ -44,14 +44,14 @@ export function denyOlderTokens(iss: string, sid: string, times: CutOffTimes): C
   return { iss, claim: 'sid', value: sid, issuedUntil, expiresAt: times.greatestExp(), sessionUntil: NO_SESSION };
 }
 
-/** A revoked key is never valid again, and whoever stole it can sign any `exp`. */
+/** Denies a key for ever: whoever stole it can sign tokens with any `exp`. */
 export function denyKid(iss: string, kid: string): CutOff {
   return { iss, claim: 'kid', value: kid, issuedUntil: UNBOUNDED, expiresAt: NEVER, sessionUntil: NO_SESSION };
 }
 
 /**
- * An event key that is never to be believed again. A version that does not know this claim takes it for one of tokens, which
- * none has: so it has a time, as such a cut-off must.
+ * Denies an event key for ever. A version that does not know this claim takes it for a claim of tokens, which
+ * no token has; it requires a time of such a cut-off.
  */
 export function denyEventKid(iss: string, kid: string, at: EpochMillis): CutOff {
   return { iss, claim: EVENT_KID, value: kid, issuedUntil: at, expiresAt: NEVER, sessionUntil: NO_SESSION };
@@ -91,10 +91,10 @@ function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value !== '' && value.length <= longest;
 }
 
-/** The cut-offs of one event, as JSON: as text of the event it grows by a third, and readers take 64 kB of that. */
+/** The most bytes of the cut-offs of one event, as JSON. Base64 adds a third, and readers accept events of 64 kB. */
 const MAX_BYTES = 40_000;
 
-/** A revocation as so many events as it takes. */
+/** Splits a revocation into as many events as its cut-offs require. */
 export function splitRevocation({ cutOffs, ...revocation }: Revocation): Revocation[] {
   const parts: CutOff[][] = [];
   let left = 0;
@@ -107,7 +107,7 @@ export function splitRevocation({ cutOffs, ...revocation }: Revocation): Revocat
     }
     parts.at(-1)?.push(cutOff);
   }
-  // Most have one.
+  // Most revocations have one event.
   return parts.length === 1 ? [{ ...revocation, cutOffs }] : parts.map((part) => ({ ...revocation, cutOffs: part }));
 }
 

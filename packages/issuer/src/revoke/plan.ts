@@ -24,19 +24,19 @@ export interface SessionSet {
   readonly value: string;
 }
 
-/** What deciding needs: it reads, and nothing it does stays. */
+/** The dependencies of a plan, which only reads. */
 export interface PlanContext extends CutOffTimes {
   readonly issuer: string;
   readonly reads: StoreReads;
   readonly at: EpochMillis;
-  /** As `Unit` has them. */
+  /** As `Transaction.aliveAt`. */
   readonly aliveAt: EpochMillis;
   readonly leads: boolean;
 }
 
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
-/** @param cutOffTime of a preview: any time will do, and no clock is moved for it */
+/** @param tx of a preview, `cutOffTime` may return any time, so that no clock is moved */
 export async function createPlanContext(
   { policy: { issuer } }: { readonly policy: { readonly issuer: string } },
   reads: StoreReads,
@@ -81,7 +81,7 @@ export async function planRevocation(
   return 'kind' in what ? planChange(context, what) : planEndAll(context, what);
 }
 
-/** By so many sids at most. */
+/** The most sessions that one revocation cuts off by their sids. */
 const MOST_SIDS = 10_000;
 
 /**
@@ -99,7 +99,7 @@ async function withoutTime({ issuer, reads }: PlanContext, cutOff: CutOff): Prom
     return signed.map(({ kid }) => denyKid(issuer, kid));
   }
   const times = sessionUntil === NO_SESSION ? {} : { issuedUntil: UNBOUNDED, sessionUntil: UNBOUNDED };
-  // Without any session there is no token; the event names a session that never was.
+  // Without a session there is no token: the event names a sid that no session has.
   const values = sids.length === 0 ? [createId()] : sids;
   return values.map((sid) => ({ ...cutOff, claim: 'sid', value: sid, ...times }));
 }
@@ -124,7 +124,7 @@ async function planChange(
 ): Promise<RevocationPlan> {
   if (kind === 'soft') return planCutOffs(context, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
-  // One that is not theirs keeps nothing.
+  // A session of another user is ignored.
   const kept = exceptSid === undefined ? undefined : await context.reads.sessions.find(exceptSid);
   if (kept?.sub !== sub || kept.endedAt !== null) return planCutOffs(context, { claim: 'sub', value: sub, reason });
   const others = await planEndAll(context, { sub, exceptSid: kept.sid, reason });

@@ -18,7 +18,7 @@ const NOTHING: Preview = {
 
 type PreviewContext = Pick<IssuerContext, 'store' | 'policy' | 'subject' | 'clients'>;
 
-/** A dry run: the plan is that of the act, and the sessions that it ends are counted. */
+/** A dry run: makes the plan of the revocation, and counts the sessions that it would end. */
 export function createPreview(
   context: PreviewContext,
   clock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>,
@@ -72,12 +72,12 @@ interface SessionCount {
   readonly subjects: number;
 }
 
-/** What is listed by name. */
+/** The most sessions that are listed by their sid. */
 const MAX_SIDS = 100;
 
 /**
- * Counts the live sessions that may hold a token with one of these claims, each once: never fewer than there are, and more only
- * where the session does not say what its token has in a claim.
+ * Counts the live sessions that may hold a token with one of these claims, each once. The count is too high only
+ * where a session does not store the value of the claim; it is never too low.
  */
 async function countSessions(
   context: AffectedContext,
@@ -86,7 +86,7 @@ async function countSessions(
   const { reads, aliveAt } = context;
   const [only, ...others] = sets;
   if (only !== undefined && others.length === 0 && isOfSessions(only)) {
-    // Counted by the store: there may be millions.
+    // The store counts them: there may be millions.
     const first = await reads.sessions.live(only.claim, only.value, aliveAt, '', MAX_SIDS);
     return { ...(await reads.sessions.count(only.claim, only.value, aliveAt)), sids: first.map(({ sid }) => sid) };
   }
@@ -128,7 +128,7 @@ async function isAffected(context: PlanContext, sub: string, matchers: readonly 
   return false;
 }
 
-/** Some megabytes of rows. */
+/** Sessions that are read at a time: some megabytes of rows. */
 const SESSIONS_AT_ONCE = 1_000;
 
 /** Every live session of a claim, in the order of their sid. */
@@ -159,7 +159,7 @@ async function matcherOf(context: AffectedContext, claim: string, value: string)
     const before = known.get(sub);
     if (before !== undefined) return before;
     const claims = (await context.subject(sub))?.claims ?? {};
-    // A claim that the host does not give may still be in a token: the issuer writes some itself.
+    // A claim that the host does not return may still be in a token, because the issuer writes some claims itself.
     const holds =
       claim === 'scope' || !Object.hasOwn(claims, claim) ? ISSUER_WRITES.has(claim) : has(claims[claim], value);
     known.set(sub, holds);
@@ -171,7 +171,7 @@ const ISSUER_WRITES: ReadonlySet<string> = new Set(['scope', 'iat', 'iat_ms', 'e
 
 const has = (held: unknown, value: string) => [held].flat().some((one) => String(one) === value);
 
-/** By the time in which the key signs: tokens of a session are from its beginning to its last use. */
+/** Finds sessions by the time in which the key signs: the tokens of a session are from its beginning to its last use. */
 async function signedBy({ reads }: AffectedContext, kid: string): Promise<SessionPredicate> {
   const key = await reads.keys.find(kid);
   if (key === undefined || key.purpose !== 'token' || key.activatedAt === null) return () => false;

@@ -58,7 +58,7 @@ async function applyPlan(context: IssuerContext, tx: Transaction, plan: Revocati
   return Object.assign(appendRevocation(tx, { txn, reason, cutOffs: [...cutOffs, ...keys] }), { endedSessions });
 }
 
-/** What a cut-off by time denies while the clock leads: readers keep it, and no command takes it back. */
+/** Logs until when a cut-off by time denies tokens while the clock leads: readers keep it, and no command removes it. */
 function warnOfTimes({ keys: { settings } }: IssuerContext, tx: Transaction, cutOffs: readonly CutOff[]): void {
   for (const { iss, claim, issuedUntil } of cutOffs) {
     if (issuedUntil === UNBOUNDED || claim === 'sid') continue;
@@ -93,7 +93,7 @@ async function revokeAccessToken(
   return revoke(context, tx, { claim: 'jti', value: jti, expiresAt: exp * 1000, reason });
 }
 
-/** Whatever cannot be accepted anywhere needs no revocation (RFC 7009 section 2.2). */
+/** The payload of the token; undefined if no reader can accept the token: then no revocation is needed (RFC 7009 section 2.2). */
 function readAccessToken({ revocable }: IssuerContext, tx: Transaction, token: string) {
   try {
     return revocable.verify(token, tx.aliveAt()).payload;
@@ -121,7 +121,7 @@ async function takeToPresentCredential(
   await tx.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
 }
 
-/** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */
+/** Replaces revoked keys in this transaction. @returns further cut-offs, of keys that are denied with them */
 async function replaceKeys(
   { keys, policy }: IssuerContext,
   tx: Transaction,
@@ -131,7 +131,7 @@ async function replaceKeys(
   for (const { iss, claim, value } of cutOffs) if (claim === 'kid' && iss === policy.issuer) revoked.push(value);
   const eventKids: string[] = [];
   for (const kid of revoked) {
-    // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.
+    // The denial of the signing event key opens the epoch that follows; that of any other event key is in this epoch.
     const row = await tx.store.keys.find(kid);
     if (row?.purpose === 'event' && (row.state === 'former' || row.state === 'next')) eventKids.push(kid);
   }

@@ -13,15 +13,15 @@ interface AudienceRequest {
   readonly client: RegisteredClient;
 }
 
-/** Which audiences an access token may have, and which scopes belong to them. */
+/** Decides which audiences an access token may have, and which scopes belong to them. */
 export interface AudiencePolicy {
   /** @throws RescindError `target_invalid` */
   choose(request: AudienceRequest): Audience;
-  /** Of these scopes those that a token for this audience may have. */
+  /** Returns those of the scopes that a token for this audience may have. */
   scopesFor(audience: Audience, scopes: readonly string[]): string[];
-  /** Whether the host declares the audiences. */
+  /** Whether the host declares its audiences (`IssuerOptions.resources`). */
   readonly isLimited: boolean;
-  /** The audiences of a list that the host does not know. */
+  /** Returns those of the audiences that the host does not declare. */
   unknown(audiences: readonly string[]): string[];
 }
 

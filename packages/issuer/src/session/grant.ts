@@ -19,7 +19,7 @@ export interface Grant {
   readonly policy: FullPolicy;
 }
 
-/** The client of a session and what it may, now. @throws RescindError `client_invalid` */
+/** The present client of a session, and its policy. @throws RescindError `client_invalid` */
 export async function termsOf(
   { clients, policy }: IssuerContext,
   tx: Transaction,
@@ -29,7 +29,7 @@ export async function termsOf(
   return { client, policy: policyOf(policy, client.policy, session.policy) };
 }
 
-/** Whether a session is past a deadline. A token that would expire in the second it is minted is none. */
+/** Whether a session has ended or is past a deadline. A session whose token would expire in the second of its minting counts as ended. */
 export function hasEnded({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, at: EpochMillis): boolean {
   return endedAt !== null || at + 1000 > absoluteExpiresAt || at >= idleExpiresAt;
 }
@@ -70,7 +70,7 @@ export function reasonOf(reason: string | undefined): RescindErrorOptions {
   return reason === undefined ? {} : { detail: reason, reason };
 }
 
-/** The scope that a subject may have by a client, now, for all audiences together. */
+/** The scope that a subject may have now through a client, for all audiences together. */
 export function allowedScope({ claims }: SubjectRecord, client: RegisteredClient): string[] {
   const all = parseScope(typeof claims.scope === 'string' ? claims.scope : '');
   if (client.scope === undefined) return all;
@@ -84,7 +84,7 @@ interface AccessRequest {
   readonly client: RegisteredClient;
   /** The bound of the scope: as requested at the login, or that of the previous token; null: none. */
   readonly bound: string | null;
-  /** Narrows it further (RFC 6749 section 6). */
+  /** Narrows the scope further (RFC 6749 section 6). */
   readonly scope: string | undefined;
   /** RFC 8707. */
   readonly resource: readonly string[] | undefined;

@@ -25,7 +25,7 @@ export async function beginLogin(context: IssuerContext, tx: Transaction, login:
   return answer;
 }
 
-/** Begins a session: reads again everything that the caller read before the transaction, and then the time. */
+/** Begins a session. Everything that the caller read before the transaction is read again; the time is read last. */
 async function beginSession(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
   requireLogin(login);
   const client = await context.clients.requireEnabled(tx.store.clients, login.clientId);
@@ -88,7 +88,7 @@ export async function issueClientToken(
 
 /** The subject, if its credential still has the verified version. @throws RescindError `credentials_wrong`, `subject_inactive` */
 export function requireCredentialVersion(subject: SubjectRecord | undefined, credentialVersion: number): SubjectRecord {
-  // Deleted, or another password, since the caller looked.
+  // The subject was deleted, or its password changed, since the caller verified the password.
   if (subject === undefined || subject.credentialVersion !== credentialVersion) {
     throw new RescindError('credentials_wrong');
   }
@@ -157,7 +157,7 @@ function toSession({ login, client, policy, audience, refreshToken, at }: Sessio
   };
 }
 
-/** What an event can name: a session must not begin that no cut-off could end. */
+/** The longest name of an event: a session with a longer one could not be ended by a cut-off. */
 const MAX_NAME_LENGTH = 1_024;
 const MAX_LABEL_LENGTH = 128;
 /** An IPv6 address with a zone; a user agent's first words say which it is. */

@@ -19,9 +19,9 @@ const OUR_CLAIMS = [
   ...['iss', 'sub', 'aud', 'client_id', 'jti', 'sid', 'iat', 'iat_ms', 'exp', 'nbf', 'auth_time', 'amr', 'acr', 'kid'],
 ] as const;
 
-/** What every verifier of ours refuses unread: a login must fail here, not at each service. */
+/** The longest token that verifiers parse: with a longer one, the login must fail, not each request to a service. */
 const MAX_TOKEN_BYTES = 8_192;
-/** Header, dots, and the signature of an RSA key of 2048 bits. */
+/** The bytes of header, dots, and the signature of an RSA key of 2048 bits. */
 const BESIDE_CLAIMS_BYTES = 512;
 
 /** An access token that lacks its signature only. */
@@ -42,7 +42,7 @@ interface MintInput {
   readonly jti: string;
   /** The issuer's time, taken in this transaction. */
   readonly at: EpochMillis;
-  /** When it ends at the latest. */
+  /** The latest permitted expiry: the end of the session. */
   readonly until: EpochMillis;
   /** Whether the token is of the client itself: then no user has authenticated (RFC 9068 section 2.2.1). */
   readonly isOfClient: boolean;
@@ -97,15 +97,15 @@ interface AnswerInput extends Omit<Grant, 'client'> {
   /** The scope that it was narrowed to; null: it was not narrowed. */
   readonly narrowedTo: string | null;
   readonly at: EpochMillis;
-  /** Of the session's refresh token. */
+  /** The exchange of the refresh token of the session. */
   readonly rotation?: Rotation;
-  /** A token that was minted before and got lost: the same name, and the same end. */
+  /** Set for a retry: the `jti` and `exp` of the token whose response was lost. */
   readonly again?: { readonly jti: string; readonly expiresAt: EpochMillis };
   /** Whether the token is of the client itself. Default false. */
   readonly isOfClient?: boolean;
 }
 
-/** Mints, and remembers how long what was minted may live: no cut-off may be forgotten before. */
+/** Mints an access token, and stores its `exp`: cut-offs are kept until the greatest one. */
 export async function answerAccess(
   { policy: { issuer }, tokenKeys }: IssuerContext,
   tx: Transaction,
@@ -136,7 +136,7 @@ export async function answerAccess(
     scope: narrowedTo,
   };
   if (rotation === undefined) await sessions.mint(minted);
-  // A concurrent request exchanged it first: this transaction is rolled back.
+  // A concurrent request exchanged the token first: this transaction is rolled back.
   else if (!(await sessions.rotate(minted, rotation))) throw new RescindError('grant_invalid');
   return {
     token,
@@ -172,7 +172,7 @@ function signersOf(key: SigningKey): Signers {
   return made;
 }
 
-/** Where a transaction is to answer tokens. */
+/** Signs inside the transaction, for responses that the transaction returns. */
 export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T {
   return { access_token: signersOf(token.key).now(token.claims), ...rest } as T;
 }
@@ -184,11 +184,11 @@ export interface ThreadSigning {
    * The event loop is not blocked meanwhile.
    */
   sign<T extends AccessAnswer>(unsigned: Unsigned<T>): Promise<T>;
-  /** Calls back once few signatures are left to make, in a turn of its own: whatever came before would wait for one anyway. */
+  /** Calls back, in a separate turn of the event loop, once few signatures are pending: an earlier transaction would only wait for them. */
   whenFewAreLeft(then: () => void): void;
 }
 
-/** Twice as many as libuv has threads: they never stand still for a commit. */
+/** Twice the number of threads of libuv, so that none is idle during a commit. */
 const FEW_SIGNATURES = 8;
 
 export function createThreadSigning(): ThreadSigning {

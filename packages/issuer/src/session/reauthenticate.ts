@@ -33,7 +33,7 @@ export async function reauthenticate(
   return { ...answer, refresh_token: toText(next.token) };
 }
 
-/** The same for a caller that presented an access token alone: the refresh token stays, and is not returned. */
+/** As `reauthenticate`, for a caller that presented an access token: the refresh token stays, and is not returned. */
 export function stepUp(context: IssuerContext, tx: Transaction, authentication: StepUp): Promise<AccessAnswer> {
   return raise(context, tx, authentication);
 }

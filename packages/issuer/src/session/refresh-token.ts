@@ -15,7 +15,7 @@ const SELECTOR_BYTES = 16;
 const VERIFIER_BYTES = 32;
 const FORM = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
 
-/** @param selector of the session that has one already */
+/** @param selector the selector of the session, if it has a refresh token already */
 export function createOpaqueToken(selector = randomBytes(SELECTOR_BYTES).toString('base64url')): OpaqueToken {
   return { selector, verifier: randomBytes(VERIFIER_BYTES).toString('base64url') };
 }
@@ -29,7 +29,7 @@ function parseOpaqueToken(text: string): OpaqueToken | undefined {
   return selector === undefined || verifier === undefined ? undefined : { selector, verifier };
 }
 
-/** A plain SHA-256: what is hashed has 256 bits of its own, so nothing is gained by a slow hash. */
+/** A plain SHA-256: the verifier has 256 random bits, so a slow hash would not make it harder to guess. */
 export function hashVerifier(verifier: string): Buffer {
   return createHash('sha256').update(verifier).digest();
 }
@@ -104,14 +104,14 @@ export interface PresentedToken {
   readonly token: OpaqueToken;
   readonly hash: Buffer;
   readonly session: Session;
-  /** `present`: its session's; `spent`: one of those before. */
+  /** `present`: the present token of the session; `spent`: a former one. */
   readonly state: 'present' | 'spent';
 }
 
-/** Compared with when there is no such selector, so that the answer takes as long. */
+/** Compared with an unknown selector, so that the response takes the same time. */
 const DUMMY_HASH = hashVerifier('');
 
-/** The token, if it is one of ours, spent or not. Half a token finds nothing and harms nothing. */
+/** Finds a presented token, spent or not. A token with a wrong verifier is not found, and changes nothing. */
 export async function findPresented(
   { sessions }: Pick<StoreReads, 'sessions'>,
   text: string,
@@ -131,13 +131,13 @@ export async function findPresented(
 /** The response that a consumed token may still get. */
 type Retry =
   | { readonly kind: 'successor'; readonly token: OpaqueToken; readonly isRecovery: boolean }
-  /** It was replaced, not used: its replacement was returned to the re-authenticated caller. */
+  /** The token was replaced, not used: the new one was returned to the re-authenticated caller. */
   | { readonly kind: 'replaced' }
   | { readonly kind: 'none' };
 
 /**
- * Whether a token used at `usedAt` may be used again at `at`. A time before its first use, which a clock that was set back
- * shows, is no time within the grace: a stolen token would count as a retry until the clock has caught up.
+ * Whether a token used at `usedAt` may be used again at `at`. A time before its first use, which follows from a clock that was set back,
+ * is not within the grace: otherwise a stolen token would count as a retry until the clock has caught up.
  */
 export function isWithinGrace(usedAt: EpochMillis, at: EpochMillis, graceMs: DurationMs): boolean {
   return at >= usedAt && at - usedAt <= graceMs;
@@ -149,7 +149,7 @@ interface RetryPolicy {
 }
 
 /**
- * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace or the
+ * Decides about a spent token. The response to a refresh may have been lost: the last token before the present gets the same successor, within the grace or the
  * recovery, while the successor is unused (or the token would not be the last). The time runs from its first use, so retries cannot
  * extend it. A token that was replaced without being presented has the grace alone.
  */

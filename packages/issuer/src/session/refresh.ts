@@ -9,7 +9,7 @@ import { answerAccess } from './mint.ts';
 import type { PresentedToken } from './refresh-token.ts';
 import { exchangeFor, findPresented, retryOf, toText } from './refresh-token.ts';
 
-/** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
+/** The outcome of a refresh. A reuse is no error, because the transaction that ends its session must commit. */
 type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated' | 'kept'; readonly answer: Unsigned<TokenAnswer> }
   | { readonly kind: 'recovered'; readonly answer: Unsigned<TokenAnswer>; readonly session: Session }
@@ -28,7 +28,7 @@ export async function refresh(
   const presented = await requirePresented(context, tx, request);
   const { session } = presented;
   const { client, policy } = await termsOf(context, tx, session);
-  // Not the time of a token: a reuse is seen while the clock is parted, too.
+  // `now`, not `mintTime`: a reuse is detected while the clocks are parted, too.
   const retry = presented.state === 'spent' ? retryOf(presented, policy, tx.now()) : undefined;
   if (retry?.kind === 'none') return { kind: 'reused', session };
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');

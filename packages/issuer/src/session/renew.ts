@@ -101,7 +101,7 @@ function verify({ accepting }: IssuerContext, accessToken: string, at: EpochMill
 }
 
 /**
- * A token buys none for another audience: the service that was sent it could exchange it otherwise.
+ * Refuses another audience than that of the token: a service that was sent the token could otherwise get one for another service.
  * @throws RescindError `target_invalid`
  */
 function requireNarrower(resource: readonly string[] | undefined, audience: readonly string[]): void {
@@ -109,13 +109,13 @@ function requireNarrower(resource: readonly string[] | undefined, audience: read
   throw new RescindError('target_invalid', { publicDetail: `resource: one of ${audience.join(', ')}` });
 }
 
-/** As with a refresh token: the last one that bought another, within the grace of its first use. */
+/** Whether the token is the last one that was renewed, within the grace of its first renewal, as with a refresh token. */
 function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: number, at: EpochMillis): boolean {
   return graceMs > 0 && renewedJti === jti && renewedAt !== null && isWithinGrace(renewedAt, at, graceMs);
 }
 
 async function consume({ store }: Transaction, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
-  // A concurrent request renewed it first: this transaction is rolled back.
+  // A concurrent request renewed the token first: this transaction is rolled back.
   const isFirst = await store.sessions.renew({ sid, presentedJti: jti, presentedDigest: digestOfJti(jti), at });
   if (!isFirst) throw new RescindError('grant_invalid');
 }
@@ -129,7 +129,7 @@ function mintNext(
   at: EpochMillis,
 ) {
   const { newestJti, newestExp, newestScope } = grant.session;
-  // A retry gets the successor's jti and exp, so that a use or a revocation of either is one of both.
+  // A retry gets the jti and exp of the first successor, so that a renewal or a revocation concerns both texts.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
   const narrowedTo = requested ?? newestScope;
   return answerAccess(context, tx, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });

@@ -22,7 +22,7 @@ export function createSessionViews(
     async list(query = {}) {
       const { sub, clientId, ended = false, currentSid, after, limit: size = DEFAULT_PAGE } = sessionQuery(query);
       const position = after === undefined ? undefined : toPosition(after);
-      // One more than a page: whether there is another.
+      // One session more than a page shows whether there is another page.
       const found = await sessions.list({ sub, clientId, ended, after: position, limit: size + 1, at: now() });
       const items = found.slice(0, size).map((session) => toView(session, currentSid));
       const last = items.at(-1);
@@ -95,7 +95,7 @@ function toPosition(after: string): ListPosition {
   return { createdAt: Number(createdAt), sid };
 }
 
-/** Finds the session of a token that may be of no other use any more. */
+/** Finds the session of a token that may have expired or been used. */
 interface TokenSessions {
   byAccessToken(accessToken: string): Promise<Session | undefined>;
   byRefreshToken(refreshToken: string): Promise<Session | undefined>;
@@ -115,7 +115,7 @@ export function createTokenSessions(context: TokenSessionContext, now: () => Epo
   };
 }
 
-/** The latest time, up to `at`, at which the token had not expired; what it claims is verified afterwards. */
+/** The latest time, up to `at`, at which the token had not expired. Its claims are verified afterwards. */
 function beforeItsExpiry(accessToken: string, at: EpochMillis): EpochMillis {
   const { exp } = parseCompactJws(accessToken).payload;
   return typeof exp === 'number' && Number.isFinite(exp) ? Math.min(at, exp * 1_000 - 1) : at;

@@ -15,7 +15,7 @@ export interface InstanceStep {
   readonly at: EpochMillis;
 }
 
-/** What is kept of an instance that reports how far it has applied the log. One row an instance, never one a revocation. */
+/** The row of an instance that reports how far it has applied the log. There is one row for each instance, none for each revocation. */
 export interface InstanceRow {
   /** Derived from the client and from a key that only the instance knows. */
   readonly id: string;
@@ -25,7 +25,7 @@ export interface InstanceRow {
   readonly version: string | null;
   readonly transport: string | null;
   readonly suspect: string | null;
-  /** Up to where it has applied the log; an empty epoch: not known. */
+  /** The position up to which it has applied the log; an empty epoch: unknown. */
   readonly epoch: string;
   readonly seq: number;
   readonly ageMs: DurationMs | null;
@@ -46,7 +46,7 @@ export interface InstanceReads {
 
 /** The instances that have reported, one row each, by id. */
 export interface Instances extends InstanceReads {
-  /** Inserts it, or takes the place of the one with this id. */
+  /** Inserts the row, or replaces the one with the same id. */
   put(instance: InstanceRow): Promise<void>;
   delete(id: string): Promise<void>;
 }

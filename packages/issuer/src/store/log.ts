@@ -13,7 +13,7 @@ export interface LogIdentity {
   readonly floor: number;
 }
 
-/** What the issuer must never forget. */
+/** The state that the issuer must never lose. */
 export interface MetaReads {
   /** The issuer's clock never returns an earlier time, across restarts. 0 at first. */
   clockFloor(): Promise<EpochMillis>;
@@ -40,11 +40,11 @@ export interface Meta extends MetaReads {
   setTimeSince(epoch: string): Promise<void>;
   /** Sets the floor of the clock, to an earlier time too. */
   setClock(floor: EpochMillis): Promise<void>;
-  /** The publisher has acknowledged every event of this epoch up to `seq`. */
+  /** Stores that the publisher has acknowledged every event of this epoch up to `seq`. */
   setSentSeq(epoch: string, seq: number): Promise<void>;
 }
 
-/** What the relay publishes of an event, and counts. */
+/** The members of an event that the relay publishes and counts. */
 export interface EventText {
   readonly seq: number;
   /** The signed text: all that is kept of what the event denies and why. */
@@ -58,14 +58,14 @@ export interface OutboxRow extends EventText {
   readonly epoch: string;
   /** The event's id. */
   readonly jti: string;
-  /** The revocation that it is, or is a part of. */
+  /** The id of the revocation that the event is, or is a part of. */
   readonly txn: string;
   /** The greatest E of what it denies. */
   readonly expiresAt: EpochMillis;
   readonly appendedAt: EpochMillis;
 }
 
-/** All of them read rows of the present epoch, that of `Meta.openEpoch`, and no others. */
+/** Reads of the outbox. All of them read only rows of the present epoch, that of `Meta.openEpoch`. */
 export interface OutboxReads {
   /** The row with the lowest seq. */
   lowest(): Promise<OutboxRow | undefined>;
@@ -75,7 +75,7 @@ export interface OutboxReads {
   lowestLive(at: EpochMillis): Promise<number | undefined>;
   /** Every part of one revocation, in order. */
   ofTxn(txn: string): Promise<OutboxRow[]>;
-  /** Revocations by their last row, downwards from before `seq`. */
+  /** The ids of revocations whose last row is below `seq`, the latest first. */
   txnsBefore(seq: number, limit: number): Promise<readonly { readonly seq: number; readonly txn: string }[]>;
 }
 
@@ -89,9 +89,9 @@ export interface Outbox extends OutboxReads {
   deleteOtherEpochs(): Promise<void>;
 }
 
-/** Which cut-offs of an issuer may be about a token. */
+/** The cut-offs of an issuer that may match a token. */
 interface CutOffsFound {
-  /** The names of claims that some cut-off of this issuer is about. */
+  /** The names of the claims that cut-offs of this issuer use. */
   readonly names: readonly string[];
   /** The cut-offs by one of the requested values. */
   readonly rows: readonly CutOffRow[];
@@ -106,9 +106,9 @@ export interface RevocationReads {
 
 /** The issuer's own cut-offs, with the writes. */
 export interface Revocations extends RevocationReads {
-  /** Merges by maximum (`mergeRows` of `@rescind/revocation`) with what is held of the same (iss, claim, value). */
+  /** Merges by maximum (`mergeRows` of `@rescind/revocation`) with the stored row of the same (iss, claim, value). */
   merge(cutoff: CutOffRow): Promise<void>;
-  /** Deletes what expired before. Answers how many. */
+  /** Deletes the rows that expired before this time. Returns their number. */
   prune(before: EpochMillis): Promise<number>;
 }
 
@@ -119,7 +119,7 @@ export interface OtherIssuerReads {
 
 /** The other issuers, with the writes. */
 export interface OtherIssuers extends OtherIssuerReads {
-  /** One that is known stays as it is. */
+  /** Adds an issuer. A known one stays as it is. */
   add(iss: string): Promise<void>;
 }
 
@@ -157,7 +157,7 @@ export interface ClosingEvents {
 export interface CommittedLog {
   identity(): LogIdentity | undefined;
   read(after: number, limit: number): readonly EventText[];
-  /** The id of the event with this seq, as far as its row is there. */
+  /** The id of the event with this seq; undefined: its row has been deleted. */
   idAt(seq: number): string | undefined;
   /** The row with the lowest seq. */
   lowest(): OutboxRow | undefined;
@@ -169,6 +169,6 @@ export interface CommittedLog {
   /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
   sentSeq(epoch: string): number;
   closingEvent(epoch: string): string | undefined;
-  /** Those that no publisher has acknowledged yet, oldest first. */
+  /** The closing events that no publisher has acknowledged yet, oldest first. */
   unsentClosingEvents(): readonly ClosingEvent[];
 }

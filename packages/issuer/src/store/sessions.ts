@@ -1,7 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import type { SessionPolicy, TokenStorage } from '../issuer-clients.ts';
 
-/** A login on a device, and its refresh token, which it has one of. */
+/** A login on a device, with its one refresh token. */
 export interface Session {
   readonly sid: string;
   readonly sub: string;
@@ -17,7 +17,7 @@ export interface Session {
   readonly storage: TokenStorage;
   readonly amr: readonly string[];
   readonly acr: string | null;
-  /** Of this device alone. */
+  /** The policy of this session, which overrides that of the client. */
   readonly policy: SessionPolicy | null;
   readonly credentialVersion: number;
   readonly createdAt: EpochMillis;
@@ -31,17 +31,17 @@ export interface Session {
   readonly selector: string | null;
   /** SHA-256 of the refresh token's verifier. */
   readonly verifierHash: Buffer | null;
-  /** Of the refresh token before. */
+  /** SHA-256 of the verifier of the former refresh token. */
   readonly formerHash: Buffer | null;
   readonly rotatedAt: EpochMillis | null;
   /** The present refresh token, sealed under a key that only the holder of the former one can derive. */
   readonly sealed: Buffer | null;
-  /** The access token that may buy another. */
+  /** The `jti` of the newest access token, which may be renewed. */
   readonly newestJti: string | null;
   readonly newestExp: EpochMillis | null;
   /** The scope that this token was narrowed to; null: it was not narrowed. */
   readonly newestScope: string | null;
-  /** The access token that bought it. */
+  /** The `jti` of the access token that was renewed to get it. */
   readonly renewedJti: string | null;
   readonly renewedAt: EpochMillis | null;
 }
@@ -61,7 +61,7 @@ export type NewSession = Omit<
   | 'renewedAt'
 >;
 
-/** What every minting leaves in its session. */
+/** What each minted token changes in its session. */
 export interface Minted {
   readonly sid: string;
   readonly at: EpochMillis;
@@ -126,11 +126,11 @@ export interface SessionReads {
   findBySelector(selector: string): Promise<Session | undefined>;
   /** By the selector of a refresh token that version 1 of the SQLite file rotated; another store has none. */
   findByFormerSelector(selector: string): Promise<Session | undefined>;
-  /** Whether the session has spent what this is the digest of. */
+  /** Whether a token with this digest was used in the session before. */
   isSpent(sid: string, digest: Buffer): Promise<boolean>;
   /** The live sids of a subject, but for one, in order. */
   liveSids(sub: string, exceptSid: string | null, at: EpochMillis): Promise<string[]>;
-  /** Those that are kept, ended ones too, and have had a token: at most `most`, in the order of their sids. */
+  /** The sids of stored sessions that have had a token, ended ones too: at most `most`, in order. */
   listSids(claim: SessionClaim, value: string, most: number): Promise<string[]>;
   /** How many live sessions `end` would end, and of how many subjects they are. */
   count(
@@ -140,7 +140,7 @@ export interface SessionReads {
   ): Promise<{ readonly sessions: number; readonly subjects: number }>;
   /** The live sessions that `end` would end, in the order of their sid: the first `limit` after `after`. */
   live(claim: SessionClaim, value: string, at: EpochMillis, after: string, limit: number): Promise<Session[]>;
-  /** The session whose newest token has this `jti`. Reads every row. */
+  /** The subject of the session whose newest token has this `jti`. Reads every row. */
   subjectOfNewest(jti: string): Promise<string | undefined>;
   /** The newest first: by `createdAt`, then `sid`, descending. Without `ended`: those that are neither ended nor past a deadline. */
   list(query: SessionListQuery): Promise<Session[]>;
@@ -154,15 +154,15 @@ export interface Sessions extends SessionReads {
   rotate(minted: Minted, rotation: Rotation): Promise<boolean>;
   /** Renews by one conditional write, and stores the digest of the used token; false: another use was first. */
   renew(renewal: Renewal): Promise<boolean>;
-  /** Leaves in the session what was minted. Raises the greatest `exp` of the session and of the store (`Meta.greatestExp`); so does `rotate`. */
+  /** Stores a minted token in its session. Raises the greatest `exp` of the session and of the store (`Meta.greatestExp`); so does `rotate`. */
   mint(minted: Minted): Promise<void>;
   /** Records a re-authentication. Clears `reauthenticationReason`. */
   prove(proof: Proof): Promise<void>;
   setCredentialVersion(sid: string, version: number): Promise<void>;
   rename(sid: string, deviceName: string): Promise<void>;
-  /** Of sessions that have not ended. Returns how many there were. */
+  /** Requires a new login of sessions that have not ended. Returns their number. */
   requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): Promise<number>;
-  /** Ends the live ones that began at or before `begunUntil`. Returns how many there were. */
+  /** Ends the live sessions that began at or before `begunUntil`. Returns their number. */
   end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): Promise<number>;
   /**
    * Goes through the next `rows` sessions after `after`: forgets, with what they have spent, those that were over before `overBefore`
@@ -171,7 +171,7 @@ export interface Sessions extends SessionReads {
   sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): Promise<string>;
 }
 
-/** The rest of a session that nothing has happened to. */
+/** The members of a session that has not been used since its login. */
 export const UNUSED_SESSION = {
   reauthenticationReason: null,
   endedAt: null,

@@ -29,12 +29,12 @@ export interface Clients extends ClientReads {
   put(client: RegisteredClient): Promise<void>;
   /** Whether there was one. */
   delete(clientId: string): Promise<boolean>;
-  /** Remembers an assertion until it has expired, by one statement; false: it had come before. */
+  /** Stores an assertion until it has expired, by one statement. @returns false: it was stored already */
   takeAssertion(clientId: string, digest: Buffer, expiresAt: EpochMillis): Promise<boolean>;
   pruneAssertions(before: EpochMillis): Promise<void>;
 }
 
-/** What may be read, by what it is about. */
+/** The reads of a store, by table. */
 export interface StoreReads {
   readonly meta: MetaReads;
   readonly keys: KeyReads;
@@ -131,16 +131,16 @@ export interface KeyReads {
 
 /** Of each purpose at most one key is `active`, and at most one `next`: a second one is rejected. */
 export interface Keys extends KeyReads {
-  /** An `active` one is taken as active from its making on. */
+  /** Inserts a key. `activatedAt` of an `active` one is its `createdAt`. */
   insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): Promise<void>;
   activate(kid: string, at: EpochMillis): Promise<void>;
-  /** Signs no more. `retiresAt` null: to be decided. */
+  /** Makes a key a former one. `retiresAt` null: not decided yet. */
   retire(kid: string, retiresAt: EpochMillis | null): Promise<void>;
   revoke(kid: string): Promise<void>;
   delete(kid: string): Promise<void>;
 }
 
-/** How far an open transaction is, for the methods of its tables. */
+/** The state of a transaction, for the methods of its tables. */
 export interface TransactionWatch {
   /** False from its end on, however it ended. */
   isOpen(): boolean;
@@ -148,11 +148,11 @@ export interface TransactionWatch {
   failed(error: unknown): void;
 }
 
-/** What a call after the end of a transaction is refused with. */
+/** The message of the error of a call after the end of a transaction. */
 export const TRANSACTION_OVER = 'the transaction is over: its work must not continue after it';
 
 /**
- * The same transaction as its work is given it: the methods of its tables reject after its end, when another one may be open, and each
+ * Wraps a transaction for its work: the methods of its tables reject after its end, when another one may be open, and each
  * of their errors is reported. `sql` and `savepoint` stay as they are. For implementations of a store.
  */
 export function watchTransaction<Sql>(
@@ -171,7 +171,7 @@ export function watchTransaction<Sql>(
       };
     },
   };
-  // On the path of each refresh, which uses two or three of the tables: nothing is made for the others.
+  // Each refresh runs this and uses two or three of the tables: the others are not wrapped.
   return new Proxy(tx, {
     get(tables, name) {
       const table: unknown = Reflect.get(tables, name);

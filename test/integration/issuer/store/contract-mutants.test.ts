@@ -25,7 +25,7 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
         },
       },
     })),
-    'sessions.rename writes what it says and nothing else, and nobody sees it before the commit',
+    'sessions.rename writes what it says and nothing else, and no other reads see it before the commit',
   ],
   'takes an assertion by a read and a write of another transaction': [
     bendTables(({ clients }) => ({ clients: { ...clients, takeAssertion: async () => true } })),
@@ -39,7 +39,7 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
   ],
   'lowers the floor of the clock': [
     bendTables(({ meta }) => ({ meta: { ...meta, raiseClockFloor: meta.setClock } })),
-    'meta.raiseClockFloor to an earlier time writes what it says and nothing else, and nobody sees it before the commit',
+    'meta.raiseClockFloor to an earlier time writes what it says and nothing else, and no other reads see it before the commit',
   ],
   'forgets the last minting of a transaction that comes at once': [
     bendTables(({ meta }) => ({ meta: { ...meta, raiseClockFloor: async () => undefined } })),
@@ -61,11 +61,11 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
         return result as Awaited<ReturnType<typeof work>>;
       },
     }),
-    'sessions.insert leaves nothing of a transaction, or of work run apart, that rejects',
+    'sessions.insert leaves nothing of a transaction, or of a savepoint, that rejects',
   ],
-  'leaves what work run apart has written': [
+  'leaves what a rejected savepoint has written': [
     bendTables(() => ({ savepoint: (work) => work() })),
-    'sessions.insert leaves nothing of a transaction, or of work run apart, that rejects',
+    'sessions.insert leaves nothing of a transaction, or of a savepoint, that rejects',
   ],
   'runs a transaction inside of another': [
     (store) => {
@@ -103,7 +103,7 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
           }),
       };
     },
-    'sessions.insert writes what it says and nothing else, and nobody sees it before the commit',
+    'sessions.insert writes what it says and nothing else, and no other reads see it before the commit',
   ],
   'clears the outbox of an epoch that was written ahead': [
     bendTables(({ meta, outbox }) => ({
@@ -115,7 +115,7 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
         },
       },
     })),
-    'meta.openEpoch that was written ahead writes what it says and nothing else, and nobody sees it before the commit',
+    'meta.openEpoch that was written ahead writes what it says and nothing else, and no other reads see it before the commit',
   ],
 };
 

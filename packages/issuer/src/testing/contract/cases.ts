@@ -7,7 +7,7 @@ import { openFilled, openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
 type Case<Sql> = (tested: TestedStore<Sql>) => Promise<void>;
 
-/** What holds for transactions, whatever they do. */
+/** The invariants of transactions. */
 export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
   return {
     async 'transactions run one after another, in the order of the calls'(tested) {
@@ -63,7 +63,7 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       });
       const before = await dumpOf(store);
       for (const call of late) await assert.rejects(call);
-      // Also while another transaction is open, into which it would write.
+      // Also while another transaction is open: the call must not write into that one.
       await store.transaction(async () => {
         for (const call of late.slice(0, -1)) await assert.rejects(call);
       });

@@ -30,7 +30,7 @@ interface Rows {
   readonly instances: readonly InstanceRow[];
 }
 
-/** All of it, with what only the committed log shows. */
+/** All rows, with those that only the committed log returns. */
 export interface Dump extends Rows {
   readonly sentSeq: number;
   readonly closingEvents: Readonly<Record<string, string>>;
@@ -84,7 +84,7 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
   };
 }
 
-/** What is committed. The log, which others read synchronously, shows the same as the reads. */
+/** The committed rows. The log, which is read synchronously, must return the same as the reads. */
 export async function dumpOf({ read, log }: Store): Promise<Dump> {
   const rows = await rowsOf(read);
   const { outbox, keys, meta } = rows;
@@ -116,7 +116,7 @@ export function assertSame(found: object, expected: object, what: string): void 
 const plain = (rows: object): unknown =>
   JSON.parse(JSON.stringify(rows, (_, value) => (value === undefined ? '(none)' : value)));
 
-/** The rows by the reads of a transaction; the committed log has more. */
+/** The rows that the reads of a transaction return; the committed log has more. */
 export function toRows({ sentSeq: _, closingEvents: __, unsent: ___, ...rows }: Dump): Rows {
   return rows;
 }

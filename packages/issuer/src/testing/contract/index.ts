@@ -21,7 +21,7 @@ export interface ContractCase {
  * What every store of an issuer must do, as cases for any test runner:
  * `for (const { name, run } of storeContract(createTested)) test(name, run)`.
  *
- * @param createTested makes an empty store to be tried; called once for each case
+ * @param createTested creates an empty store under test; called once for each case
  */
 export function storeContract<Sql>(
   createTested: () => TestedStore<Sql> | Promise<TestedStore<Sql>>,

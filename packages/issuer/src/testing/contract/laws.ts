@@ -9,10 +9,10 @@ import { openFilled, openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
 type Invariant = (tested: TestedStore, operation: Operation) => Promise<void>;
 
-/** What holds for each operation that writes, whatever it is. */
+/** The invariants of every operation that writes. */
 export const LAWS: Readonly<Record<string, Invariant>> = {
-  'writes what it says and nothing else, and nobody sees it before the commit': writesWhatItSays,
-  'leaves nothing of a transaction, or of work run apart, that rejects': leavesNothing,
+  'writes what it says and nothing else, and no other reads see it before the commit': writesWhatItSays,
+  'leaves nothing of a transaction, or of a savepoint, that rejects': leavesNothing,
   'leaves all or nothing when any of its statements fails': survivesFailures,
   'has one order when it comes from two connections at once': hasOneOrder,
 };
@@ -79,7 +79,7 @@ async function leavesNothing(tested: TestedStore, operation: Operation): Promise
     await tx.otherIssuers.add('https://behind.example');
   });
   const otherIssuers = [...before.otherIssuers, 'https://before.example', 'https://behind.example'].sort();
-  assertSame(await dumpOf(store), { ...before, otherIssuers }, 'what was written around the work run apart');
+  assertSame(await dumpOf(store), { ...before, otherIssuers }, 'what was written around the savepoint');
 }
 
 async function survivesFailures(tested: TestedStore, operation: Operation): Promise<void> {
@@ -95,23 +95,23 @@ async function survivesFailures(tested: TestedStore, operation: Operation): Prom
       const failing = tested.failStatement(number);
       const outcome = await outcomeOf(() => store.transaction(work));
       failing.stop();
-      if (!failing.hasFailed()) return afterTheLast(store, operation, before, outcome);
+      if (!failing.hasFailed()) return expectWorking(store, operation, before, outcome);
       assert.ok('error' in outcome, `statement ${number} fails, and the transaction does not`);
       assertSame(await dumpOf(store), before, `after a failure of statement ${number}`);
     }
-    await failApart(tested, store, operation, before, number);
+    await failInSavepoint(tested, store, operation, before, number);
   }
   assert.fail(`more than ${MOST_STATEMENTS} statements`);
 }
 
 /** The store continues to work after all these failures. */
-async function afterTheLast(store: Store, operation: Operation, before: Dump, outcome: Outcome): Promise<void> {
+async function expectWorking(store: Store, operation: Operation, before: Dump, outcome: Outcome): Promise<void> {
   assert.ok(isOutcome(outcome, firstOf(operation)), `the answer after failures is ${shown(outcome)}`);
   assertSame(await dumpOf(store), expectedOf(operation, before), 'after failures');
 }
 
 /** A failure of the work of a savepoint undoes that work alone; one of `savepoint` itself may undo the transaction. */
-async function failApart(
+async function failInSavepoint(
   tested: TestedStore,
   store: Store,
   operation: Operation,
@@ -123,13 +123,16 @@ async function failApart(
       const failing = tested.failStatement(number);
       const savepoint = await outcomeOf(() => tx.savepoint(() => operation.run(tx)));
       failing.stop();
-      assert.ok('error' in savepoint || !failing.hasFailed(), `statement ${number} fails, and apart does not reject`);
-      // To be repeated from the same rows.
+      assert.ok(
+        'error' in savepoint || !failing.hasFailed(),
+        `statement ${number} fails, and the savepoint does not reject`,
+      );
+      // Rolled back, so that the next failure begins with the same rows.
       if (!('error' in savepoint)) throw ROLLBACK;
     }),
   );
   if ('error' in outcome && outcome.error instanceof assert.AssertionError) throw outcome.error;
-  assertSame(await dumpOf(store), before, `after a failure of statement ${number} in work run apart`);
+  assertSame(await dumpOf(store), before, `after a failure of statement ${number} in a savepoint`);
 }
 
 async function hasOneOrder(tested: TestedStore, operation: Operation): Promise<void> {

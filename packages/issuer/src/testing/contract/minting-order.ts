@@ -9,7 +9,7 @@ import { openTwo, outcomeOf, whenFree } from './tested-store.ts';
 interface Step {
   readonly kind: 'login' | 'refresh' | 'cut off';
   readonly connection: 0 | 1;
-  /** What the wall clock of that connection shows, in ms from the floor at the beginning. */
+  /** The time of the wall clock of that connection, in ms from the floor at the beginning. */
   readonly wall: number;
   /** Whether its work throws at the end. */
   readonly fails: boolean;
@@ -22,7 +22,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   fails: fc.nat({ max: 4 }).map((one) => one === 0),
 });
 
-/** What was committed, by its position in the order of the commits. */
+/** A committed step, with its position in the order of the commits. */
 interface Committed {
   readonly kind: Step['kind'];
   readonly position: number;
@@ -35,7 +35,7 @@ const RUNS = 60;
 const FAILED = new Error('of the work');
 
 /**
- * A token minted before a cut-off is cut off by it, one minted after is not, in the same millisecond too, whatever the clocks of two
+ * Tests that a cut-off denies the tokens minted before it and none minted after it, in the same millisecond too, whatever the clocks of two
  * connections show, whatever they do at once, and whatever is rolled back. A refresh token is exchanged once, and never after its
  * session has ended.
  */
@@ -66,7 +66,7 @@ async function play({ stores, steps, sub, pause, scheduler }: Scenario): Promise
   const [first] = stores as [Store];
   const start = await first.read.meta.clockFloor();
   const committed: Committed[] = [];
-  // The session that all refreshes are of, and the token that all of them show.
+  // All refreshes use this session, and present the same token.
   const sid = await begin(first, sub);
 
   const running = steps.map(async ({ kind, connection, wall, fails }, index) => {
@@ -117,14 +117,14 @@ interface OperationInput {
   readonly position: number;
   readonly sub: string;
   readonly sid: string;
-  /** A name of its own. */
+  /** The `jti`, unique for each step. */
   readonly token: string;
 }
 
 async function perform(tx: StoreTransaction, performing: OperationInput): Promise<Committed | undefined> {
   const { kind, at, position, sub, sid, token } = performing;
   if (kind === 'cut off') {
-    // Nothing that is minted later has this time.
+    // Tokens that are minted later have a later time.
     await tx.meta.raiseClockFloor(at + 1);
     await tx.sessions.end('sub', sub, at, 'because', at);
     await tx.revocations.merge(cutoff('sub', sub, { issuedUntil: at, sessionUntil: at, seq: position }));

@@ -1,21 +1,21 @@
 import type { StoreReads, StoreTransaction } from '../../store/store.ts';
 import type { Dump } from './dump.ts';
 
-/** In the place of an answer: the call rejects. */
+/** The `answer` of an operation whose call rejects. */
 export const REJECTS = Symbol('rejects');
 
 /** One operation on the samples of `fill`. */
 export interface Operation {
-  /** What is special about it, where a method has more than one. */
+  /** The case that the operation tests, where a method has several operations. */
   readonly when?: string;
-  /** What has to be there besides the samples. */
+  /** Writes the rows that the operation requires besides the samples. */
   given?(tx: StoreTransaction): Promise<void>;
   run(tx: StoreTransaction): Promise<unknown>;
-  /** What it answers. Default: nothing. */
+  /** The expected result. Default: nothing. */
   readonly answer?: unknown;
-  /** What the same call answers when it comes again; it changes nothing more. Default: as the first time. */
+  /** The expected result of the same call again, which changes no rows. Default: as the first time. */
   readonly again?: unknown;
-  /** What it makes of the rows; all others stay as they are. */
+  /** The expected change of the rows; all others stay as they are. */
   changes(before: Dump): Partial<Dump>;
 }
 

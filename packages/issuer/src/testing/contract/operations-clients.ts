@@ -10,7 +10,7 @@ const LATER = START + 50;
 const patch = (before: Dump, columns: Partial<KeyRow>, kid: string): Pick<Dump, 'keys'> => ({
   keys: before.keys.map((key) => (key.kid === kid ? { ...key, ...columns } : key)),
 });
-/** Of access tokens first, then of events; in each: active, next, former, revoked. */
+/** Rows of these kids, in the order of the reads: keys of access tokens, then of events; in each: active, next, former, revoked. */
 const inOrder = (keys: readonly KeyRow[], ...kids: string[]) =>
   kids.map((kid) => keys.find((key) => key.kid === kid)).filter((key) => key !== undefined);
 const EVENT_KEYS = ['event-active', 'event-next', 'event-former'];

@@ -92,7 +92,7 @@ export const logOperations: Writes<
     given: (tx) => tx.outbox.append(event(1, 'txn-d', { epoch: NEXT_EPOCH, jti: 'id-next' })),
     async run(tx) {
       await tx.outbox.deleteOtherEpochs();
-      // What was deleted is not there when its epoch opens.
+      // A row that was deleted is absent when its epoch opens.
       await tx.meta.openEpoch(NEXT_EPOCH);
       const bottom = await tx.outbox.lowest();
       await tx.meta.openEpoch(EPOCH);

@@ -107,7 +107,7 @@ export const sessionOperations: Writes<'sessions'> = {
       given: (tx) => tx.sessions.setCredentialVersion('s-1', 1),
       async run(tx) {
         const isFirst = await tx.sessions.renew(renewal);
-        // As the issuer does it: the token that was bought is the newest one.
+        // As the issuer does it: the new token becomes the newest one.
         if (isFirst) await tx.sessions.mint(NEXT);
         return isFirst;
       },

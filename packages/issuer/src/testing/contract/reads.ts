@@ -9,7 +9,7 @@ import { openFilled } from './tested-store.ts';
 
 type Check = (reads: StoreReads, store: Store) => Promise<void>;
 
-/** What reads answer about the samples: through a transaction and through `read` alike. */
+/** Checks of the reads with the samples, through a transaction and through `read` alike. */
 const CHECKS: Readonly<Record<string, Check>> = {
   async 'sessions are found by sid and selector, and none by what is not there'({ sessions }) {
     assert.equal((await sessions.find('s-2'))?.clientId, 'app');
@@ -118,7 +118,7 @@ async function readEmpty(tested: TestedStore): Promise<void> {
   assert.deepEqual(log.unsentClosingEvents(), []);
 }
 
-/** The log in pages, and of no other epoch. */
+/** Reads the log in pages, without rows of another epoch. */
 async function readLog(tested: TestedStore): Promise<void> {
   const store = await openFilled(tested);
   const { log } = store;
@@ -141,7 +141,7 @@ async function readLog(tested: TestedStore): Promise<void> {
   assertSame(log.read(0, 10), [{ seq: 1, type: 'session-revoked', jws: 'jws-1' }], 'the log of the next epoch');
 }
 
-/** Only soft cut-offs of this issuer that lie beyond the time, by a claim that a session has. */
+/** Expects only soft cut-offs of this issuer by a time later than the given one, by a claim of sessions. */
 async function readSoftBeyond(tested: TestedStore): Promise<void> {
   const store = await openFilled(tested);
   const beyond = { issuedUntil: START + 500 };

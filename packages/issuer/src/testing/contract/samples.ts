@@ -96,7 +96,7 @@ export function instance(id: string, more: Partial<InstanceRow> = {}): InstanceR
   };
 }
 
-/** What every case begins with. */
+/** Writes the samples with which every case begins. */
 export async function fill(tx: StoreTransaction): Promise<void> {
   const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers, instances } = tx;
   await meta.setIssuer(ISSUER);

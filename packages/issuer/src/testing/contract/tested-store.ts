@@ -10,13 +10,13 @@ export interface InjectedFailure {
   stop(): void;
 }
 
-/** A store to be tried, empty at first; each case gets one of its own. */
+/** A store under test, empty at first. Each case has its own. */
 export interface TestedStore<Sql = unknown> {
   /** Opens the store. Called once. */
   open(): Promise<Store<Sql>>;
   /**
    * Opens the same data by another connection while the first is open. While the other writes, a transaction waits or rejects with
-   * `busy`; it must not block this thread, in which the other goes on. Absent: the store has no second connection.
+   * `busy`; it must not block this thread, in which the other connection continues. Absent: the store has no second connection.
    */
   openAnother?(): Promise<Store<Sql>>;
   /**
@@ -28,11 +28,11 @@ export interface TestedStore<Sql = unknown> {
   writeHostRow(sql: Sql, value: string): void | Promise<void>;
   /** The rows of the host, through `tx.sql` or `store.read.sql`. */
   hostRows(sql: Sql): readonly string[] | Promise<readonly string[]>;
-  /** Closes what the case has left open, and removes the data. */
+  /** Closes the connections that the case has left open, and removes the data. */
   remove(): void | Promise<void>;
 }
 
-/** Opens it with the samples in it. */
+/** Opens the store, and writes the samples into it. */
 export async function openFilled<Sql>(tested: TestedStore<Sql>, given?: Operation['given']): Promise<Store<Sql>> {
   const store = await tested.open();
   await store.transaction(async (tx) => {
@@ -46,7 +46,7 @@ interface Operation {
   given?(tx: StoreTransaction): Promise<void>;
 }
 
-/** Two connections; the same store twice where there is no second one. */
+/** Opens two connections; returns the same store twice where it has no second connection. */
 export async function openTwo<Sql>(
   tested: TestedStore<Sql>,
   given?: Operation['given'],
@@ -55,7 +55,7 @@ export async function openTwo<Sql>(
   return [first, (await tested.openAnother?.()) ?? first];
 }
 
-/** Tries again while another connection writes, as a caller of the issuer does who is answered `busy`. */
+/** Retries while the error is `busy` because another connection writes, as callers of the issuer do. */
 export async function whenFree<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -89,7 +89,7 @@ export function copyState(state: State): State {
   };
 }
 
-/** What the tables of one transaction, or of reads, work on. */
+/** The state that the tables of a transaction, or of reads, use. */
 export interface Access {
   /** The state to read. */
   state(): State;
