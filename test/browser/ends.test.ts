@@ -26,7 +26,7 @@ async function administer(method: string, path: string, body: object): Promise<v
 const loginAgain = (page: Page) => page.getByRole('heading', { name: 'Log in' }).waitFor();
 
 describe.each(['cookie', 'body'])('in %s mode', (mode) => {
-  test('a device that is logged out from another browser is logged out within seconds, and says why', async () => {
+  test('a page whose session another browser ends is logged out within seconds, and shows the reason', async () => {
     const { page, user } = await web.loggedIn(`?mode=${mode}`);
     const other = await web.profile();
     const elsewhere = await other.open(`/login?mode=${mode}`);
@@ -63,7 +63,7 @@ describe.each(['cookie', 'body'])('in %s mode', (mode) => {
   });
 });
 
-test('a stolen refresh token: once both have used it, both are logged out', async () => {
+test('a refresh token that owner and thief both use logs both out', async () => {
   const { page } = await web.loggedIn('?mode=body');
   const stolen = await page.evaluate(
     () =>
@@ -91,7 +91,7 @@ test('a stolen refresh token: once both have used it, both are logged out', asyn
   expect((await web.fleet.client.refresh(thief.refresh_token)).status).toBe(400);
 });
 
-test('a login of somebody else in another tab ends the tab of the first user; it never sends as the second', async () => {
+test('a login of another user in another tab ends the session of the first tab, which never sends requests as the second user', async () => {
   const { page, open, user } = await web.loggedIn();
   const subject = await claim(page, 'sub');
   const sent = new Set<unknown>();

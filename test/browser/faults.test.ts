@@ -69,7 +69,7 @@ describe.each(['cookie', 'body'])('in %s mode', (mode) => {
     await untilRenewed(page);
   });
 
-  test('a logout without a connection is done here at once, and at the issuer when there is one', async () => {
+  test('a logout without a connection ends the session in the page at once, and at the issuer once it can be reached', async () => {
     const { page, context, user } = await web.loggedIn(`?mode=${mode}`);
     const sid = await claim(page, 'sid');
     await context.setOffline(true);
@@ -115,7 +115,7 @@ describe.each(['cookie', 'body'])('in %s mode', (mode) => {
     expect(statuses.every((status) => status === 200)).toBe(true);
   });
 
-  test('a tab that was frozen in the middle of a renewal holds nobody up, and finds what happened', async () => {
+  test('a tab that was frozen in the middle of a renewal delays no other tab, and adopts its newer token', async () => {
     const { page, open, context } = await web.loggedIn(`?mode=${mode}`);
     const other = await open(`/?mode=${mode}`);
     await other.getByRole('heading', { name: /^Hello/ }).waitFor();

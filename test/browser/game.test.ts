@@ -35,7 +35,7 @@ test('two users play; a logout in another tab ends the game of that user, and th
   await other.page.getByText(', away').waitFor();
 });
 
-test('a device that is logged out from a second browser loses its game, and says why', async () => {
+test('a page whose session a second browser ends loses its game, and shows the reason', async () => {
   const { page, user } = await web.loggedIn();
   await join(page, 'Birch');
   const { open } = await web.profile();

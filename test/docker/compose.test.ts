@@ -73,7 +73,7 @@ it('a logout reaches every container, and a restart of all of them makes no revo
 });
 
 it.each(['user-management', 'prices-1', 'orders-2'])(
-  '%s runs as nobody special, on a file system it cannot write, with no secret in its image',
+  '%s runs as an unprivileged user, on a read-only file system, with no secret in its image',
   (service) => {
     expect(compose('exec', '-T', service, 'id', '-un').trim()).toBe('node');
     expect(() => compose('exec', '-T', service, 'touch', '/app/x')).toThrow(/Read-only/);

@@ -104,7 +104,7 @@ const untilWell = (issuer: ServiceProcess) =>
   waitFor('the storage is well', async () => (await storageOf(issuer)) === 'pass', 30_000);
 
 describe.skipIf(!mayBreak)('a file system that becomes read-only under the issuer', () => {
-  it('is 503 and reported; the issuer does not start on it; after the repair it has everything acknowledged', async () => {
+  it('causes 503 and is reported; the issuer does not start on it; after the repair it has all acknowledged writes', async () => {
     const disk = breakableDisk();
     const { issuer, use, refused, expectCoded, expectKept } = await fleetOn(disk.path);
     disk.becomeReadOnly();
@@ -123,7 +123,7 @@ describe.skipIf(!mayBreak)('a file system that becomes read-only under the issue
 });
 
 describe.skipIf(!mayMount)('a disk of the issuer that is full', () => {
-  it('is 503 until there is space, without a restart', async () => {
+  it('causes 503 until there is space, without a restart', async () => {
     const disk = smallDisk('8m');
     const { issuer, use, refused, expectCoded, expectKept } = await fleetOn(disk.path);
     disk.fill();
@@ -169,7 +169,7 @@ describe.skipIf(!mayInject)('system calls of the issuer that fail on its databas
     ['every sync', { call: 'fsync,fdatasync', error: 'EIO', when: '1+' }],
     ['every third sync', { call: 'fsync,fdatasync', error: 'EIO', when: '2+3' }],
     ['every read', { call: 'pread64', error: 'EIO', when: '1+' }],
-  ])('%s: what was answered holds', async (_, error) => {
+  ])('%s: acknowledged writes are kept', async (_, error) => {
     const { issuer, use, expectCoded, expectKept, files } = await fleetOn();
     const injection = await injectError(issuer.pid(), { files, ...error });
     if (error.call === 'pread64') emptyPageCache(files[0] ?? '');
@@ -182,7 +182,7 @@ describe.skipIf(!mayInject)('system calls of the issuer that fail on its databas
     await expectKept();
   });
 
-  it('from the N-th write on, until it is killed: each N leaves everything acknowledged', async () => {
+  it('from the N-th write on, until it is killed: each N keeps all acknowledged writes', async () => {
     const { issuer, use, expectCoded, expectKept, files } = await fleetOn();
     for (const write of writes) {
       await injectError(issuer.pid(), { files, error: errorAt(write), when: `${write}+` });

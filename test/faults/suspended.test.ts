@@ -116,7 +116,7 @@ it.each<[string, boolean]>([
   ['without a log', false],
   ['with the backlog of Kafka alone', true],
 ])(
-  'an instance is started anew with its wall clock 120 s behind, %s: it does not take its view for a fresh one',
+  'an instance is started anew with its wall clock 120 s behind, %s: it does not treat its view as fresh',
   async (_, hasKafka) => {
     const { client, issuer, prices, setWall, gone, valid } = await onePrices({
       ...(hasKafka && { brokers: broker.brokers }),

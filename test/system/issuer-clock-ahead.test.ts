@@ -12,7 +12,7 @@ it.each([
   ['59 s', 59_000, 'warn'],
   ['an hour', 3_600_000, 'fail'],
 ])(
-  'an issuer that ran with its wall clock %s ahead, and was mended, revokes at once and says so',
+  'an issuer that ran with its wall clock %s ahead reports its lead after the correction, and revokes at once',
   async (_, ahead, status) => {
     const file = join(temporaryDirectory(), 'offset');
     const setWall = (ms: number) => writeFileSync(file, String(ms));

@@ -60,7 +60,7 @@ const named = (instances: readonly ServiceProcess[]) => {
 describe.each(['kafka', 'http'] as const)('by %s', (transport) => {
   const brokers = () => (transport === 'kafka' ? { brokers: broker.brokers } : {});
 
-  it('a revocation says after how many ms it reached which instance, and names a frozen one as missing', async () => {
+  it('a receipt has the ms after which a revocation reached each instance, and lists a frozen one as missing', async () => {
     const fleet = await fleetOf({ ...brokers(), prices: 2, orders: 1, started: false });
     named(fleet.instances);
     await fleet.issuer.start();

@@ -89,7 +89,7 @@ describe.each(LOGS)('a fleet of two versions (%s)', (log) => {
   it.each<[string, Version, Version]>([
     ['readers of the version before, an issuer of this one', 'present', 'before'],
     ['readers of this version, an issuer of the one before', 'before', 'present'],
-  ])('%s: logins, refreshes, logouts, a revoked token, everybody of a user', async (_, issuer, readers) => {
+  ])('%s: logins, refreshes, logouts, a revoked token, a logout everywhere', async (_, issuer, readers) => {
     const fleet = await fleetOfVersions(log, issuer, readers, readers);
     const { client, instances } = fleet;
     expect(await isPresent(fleet.issuer)).toBe(issuer === 'present');
@@ -117,7 +117,7 @@ describe.each(LOGS)('a fleet of two versions (%s)', (log) => {
     ['the issuer first', ['issuer', 'prices', 'orders']],
     ['the readers first', ['prices', 'orders', 'issuer']],
   ])(
-    'is upgraded one process after another, %s: nothing that was revoked comes back, nobody is logged out',
+    'is upgraded one process after another, %s: no revoked token is accepted, and no session is lost',
     async (_, order) => {
       const fleet = await fleetOfVersions(log, 'before', 'before', 'before');
       const { client, instances } = fleet;
@@ -187,7 +187,7 @@ it.each<[Version, Version]>([
   ['present', 'before'],
   ['before', 'present'],
 ])(
-  'the event key is revoked by an issuer of the version %s: readers of the version %s follow, and stay whole',
+  'the event key is revoked by an issuer of the version %s: readers of the version %s follow, and keep a complete view',
   async (issuer, readers) => {
     const fleet = await fleetOfVersions('kafka', issuer, readers, readers);
     const { instances } = fleet;

@@ -37,7 +37,7 @@ function environmentFile(variables: Record<string, string>): string {
 }
 
 describe('doctor', () => {
-  test('finds nothing wrong with a service that does well', async () => {
+  test('finds nothing wrong with a healthy service', async () => {
     const { environment } = await started();
     expect(await diagnose(environment)).toEqual([0]);
   });

@@ -54,7 +54,7 @@ async function proxyOf(target: string, change: (block: string) => string): Promi
 }
 
 describe('log verify', () => {
-  test('proves the log gapless, signed, and equal to the outbox', async () => {
+  test('verifies that the log has no gap, is signed, and equals the outbox', async () => {
     const { rescind } = await started();
     const { exitCode, stdout } = await rescind(['log', 'verify', '--json']);
     expect([exitCode, JSON.parse(stdout)]).toMatchObject([
@@ -102,7 +102,7 @@ describe('log verify', () => {
 });
 
 describe('tail', () => {
-  test('writes each event once from the bottom, and after a position', async () => {
+  test('writes each event once, from the first one or after a position', async () => {
     const { rescind } = await started();
     const all = await rescind(['tail', '--all', '--limit', '3', '--json']);
     const lines = all.stdout

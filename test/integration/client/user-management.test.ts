@@ -65,7 +65,7 @@ describe.each(['body', 'cookie'] as const)('%s mode, over HTTP', (mode) => {
     expect((await session.fetch(`${url}/account`, accountOf(url))).status).toBe(200);
   });
 
-  test('a change of a claim refuses the old token, and the new claim arrives without a word', async () => {
+  test('after a change of a claim the old token is refused, and the session renews it without its user', async () => {
     const { open, url } = await started();
     const session = open(cookies());
     await session.login(USER);
@@ -123,7 +123,7 @@ test('two tabs refresh at the same moment, a hundred times: one session, and eac
   expect(last.status).toBe(200);
 });
 
-test('a stolen refresh token: the second of two users of it ends the session, and the client says why', async () => {
+test('a stolen refresh token: its second use ends the session, and the client reports the reason', async () => {
   const { open, store, refresh } = await started({ REFRESH_GRACE: '0s' });
   const session = open();
   const ends: { reason: string }[] = [];
@@ -135,7 +135,7 @@ test('a stolen refresh token: the second of two users of it ends the session, an
   await vi.waitFor(() => expect(ends).toEqual([{ reason: 'reuse', code: 'grant_reused', here: true }]));
 });
 
-test('an issuer that restarts is waited for', async () => {
+test('the session waits for an issuer that is away', async () => {
   const service = await started();
   const session = service.open();
   await session.login(USER);
@@ -144,7 +144,7 @@ test('an issuer that restarts is waited for', async () => {
   expect(session.getSnapshot().status).toBe('waiting');
 });
 
-test('an unknown client is a wrong set-up, in words', async () => {
+test('the login of an unknown client is refused with client_invalid', async () => {
   const { open } = await started();
   const session = open({ clientId: 'nobody' });
   await expect(session.login(USER)).rejects.toMatchObject({ code: 'login_refused', serverCode: 'client_invalid' });

@@ -203,7 +203,7 @@ test('detects a database from before a rotation by its keys, and restore merges 
 });
 
 test.each(['token', 'event'] as const)(
-  'a database from before a rotation of the %s key is found out when nothing else tells, long after, too',
+  'detects a database from before a rotation of the %s key by the key files alone, long afterwards too',
   async (purpose) => {
     const kept = await keep({ eventRetentionMs: MINUTE });
     const { issuer, place, clock } = kept;

@@ -47,7 +47,7 @@ describe('a mistake of the host in `subject` throws a TypeError, not invalid_gra
   test.each([
     ['throws', false],
     ['rejects with', true],
-  ])('what it %s is thrown on, as it is', async (_name, isPromise) => {
+  ])('an error that `subject` %s is passed on unchanged', async (_name, isPromise) => {
     const failure = new Error('the directory is away');
     const issuer = await house().open({
       subject: () => {

@@ -76,7 +76,7 @@ describe('a rotation by command (security 18)', () => {
 });
 
 describe('a rotation on schedule', () => {
-  test('publishes in time, and advances no key when the wall clock is set', async () => {
+  test('publishes in time, and activates no key earlier when the wall clock is set', async () => {
     const { issuer, clock, keeperLooked } = await keep({ keyRotation: { everyMs: 30 * DAY, eventEveryMs: 'never' } });
     const [first] = published(issuer);
     const at = new Date(clock.now() + 30 * DAY).toISOString();

@@ -88,14 +88,17 @@ describe('a file of version 1', () => {
     expect(await codeOf(() => use(issuer, given.fresh))).toBe('grant_reused');
   });
 
-  test.each(['ancestor', 'former'] as const)('the %s that was spent before ends its session', async (which) => {
-    const { issuer, given, clock } = await upgraded();
-    clock.advance(11_000);
-    expect(await codeOf(() => use(issuer, given[which], 'web'))).toBe('grant_invalid');
-    expect(await codeOf(() => use(issuer, given[which], 'app'))).toBe('grant_reused');
-    expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
-    expect((await issuer.sessions.find(given.present.sid))?.endReason).toBe('refresh_token_reused');
-  });
+  test.each(['ancestor', 'former'] as const)(
+    'the reuse of the %s token of version 1 ends its session',
+    async (which) => {
+      const { issuer, given, clock } = await upgraded();
+      clock.advance(11_000);
+      expect(await codeOf(() => use(issuer, given[which], 'web'))).toBe('grant_invalid');
+      expect(await codeOf(() => use(issuer, given[which], 'app'))).toBe('grant_reused');
+      expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
+      expect((await issuer.sessions.find(given.present.sid))?.endReason).toBe('refresh_token_reused');
+    },
+  );
 
   test('does not keep the retry grace: a response lost in its last seconds requires a login', async () => {
     const { issuer, given } = await upgraded();

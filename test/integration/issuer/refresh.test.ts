@@ -55,7 +55,7 @@ describe('rotation', () => {
     expect(file.includes(hash.digest())).toBe(true);
   });
 
-  test('security 39: gives another client nothing and ends nothing, also for a used token', async () => {
+  test('security 39: refuses another client without ending the session, also for a used token', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -65,7 +65,7 @@ describe('rotation', () => {
     expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
   });
 
-  test('security 41: refuses part of a token without an effect', async () => {
+  test('security 41: refuses part of a token, without an effect on the session', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
     const [selector, verifier = ''] = answer.refresh_token.split('.');

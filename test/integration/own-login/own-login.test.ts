@@ -117,7 +117,7 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
   expect(await login.exit).toBe(0);
 });
 
-test('what the back office changes about a user reaches their tokens', async () => {
+test('a change of a user by the back office revokes their tokens', async () => {
   const directory = temporaryDirectory();
   const service = await openLoginService({
     url: 'https://login.example',

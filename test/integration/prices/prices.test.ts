@@ -57,7 +57,7 @@ type Fleet = Awaited<ReturnType<typeof openFleet>>;
 const loginForServices = ({ issuer }: Pick<Fleet, 'issuer'>, more: object = {}) =>
   issuer.login({ resource: undefined, ...more });
 
-test('register, log in, call, log out, refused', async () => {
+test('registers, logs in, calls the service, logs out, and is refused afterwards', async () => {
   const { issuer, prices, orders } = await openFleet();
   const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/prices', access)).body).toMatchObject({ prices: { EUR: 1 } });
@@ -78,7 +78,7 @@ test('register, log in, call, log out, refused', async () => {
   }
 });
 
-test('one route is public, one wants a login, one wants a scope', async () => {
+test('one route is public, one requires a token, one requires a scope', async () => {
   const { issuer, prices, orders } = await openFleet();
   const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/')).status).toBe(200);
@@ -94,7 +94,7 @@ test('one route is public, one wants a login, one wants a scope', async () => {
   await waitFor('the line', () => prices.lines.join('').includes('"authz_fail"'));
 });
 
-test('with the scope the route opens', async () => {
+test('a token with the scope is accepted by the route that requires it', async () => {
   const issuer = await openUserManagement({ DEFAULT_SCOPES: 'prices:read,prices:premium,orders:read,orders:write' });
   const [prices, orders] = [await openPrices(issuer.url), await openOrders(issuer.url)];
   await Promise.all([prices, orders].map(ready));
@@ -107,7 +107,7 @@ test('with the scope the route opens', async () => {
   expect((await ask(prices, '/prices/premium', narrow.access)).status).toBe(403);
 });
 
-test('a token for another service is refused, and one in the address', async () => {
+test('refuses a token for another service, and one in the address', async () => {
   const issuer = await openUserManagement({ AUDIENCE: 'orders' });
   const prices = await openPrices(issuer.url);
   await ready(prices);
@@ -117,7 +117,7 @@ test('a token for another service is refused, and one in the address', async () 
   expect((await ask(prices, `/prices?access_token=${access}`)).status).toBe(400);
 });
 
-test('an issuer that nobody reaches: listening, not ready, refusing', async () => {
+test('listens, is not ready, and refuses tokens while the issuer cannot be reached', async () => {
   const prices = await openPrices('http://127.0.0.1:9');
   const health = await fetch(`${prices.managementUrl}/readyz`);
   expect([health.status, await health.json()]).toMatchObject([503, { status: 'fail' }]);
@@ -126,7 +126,7 @@ test('an issuer that nobody reaches: listening, not ready, refusing', async () =
   expect((await ask(prices, '/prices', 'a.b.c')).status).toBe(401);
 });
 
-test('a wrong secret: not ready, and said', async () => {
+test('is not ready with a wrong secret, and logs that', async () => {
   const issuer = await openUserManagement();
   const prices = await openPrices(issuer.url, { FEED_CLIENT_SECRET: `${FEED_SECRET}x` });
   await waitFor('the line', () => prices.lines.join('').includes('unauthorized'));
@@ -134,7 +134,7 @@ test('a wrong secret: not ready, and said', async () => {
   expect(prices.lines.join('')).not.toContain(FEED_SECRET);
 });
 
-test('what it measures is on the management port', async () => {
+test('exposes its metrics on the management port', async () => {
   const { issuer, prices } = await openFleet();
   const { access } = await loginForServices({ issuer });
   await ask(prices, '/prices', access);
@@ -147,7 +147,7 @@ test('what it measures is on the management port', async () => {
   expect((await ask(prices, '/metrics')).status).toBe(404);
 });
 
-test('operators ask on the management port which revocation it was, where that is wanted', async () => {
+test('explains on the management port which revocation denies a token, if that is configured', async () => {
   const issuer = await openUserManagement();
   const [asking, silent] = [await openPrices(issuer.url, { MANAGEMENT_EXPLAIN: 'true' }), await openPrices(issuer.url)];
   await Promise.all([asking, silent].map(ready));

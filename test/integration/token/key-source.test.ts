@@ -307,7 +307,7 @@ describe('why a fetch failed', () => {
     ['Error', Object.assign(new Error('x'), { code: secret })],
     ['unknown', Object.assign(new Error('x'), { name: secret })],
     ['unknown', secret],
-  ])('is said by a code or a name, %s, never by a message', async (expected, error) => {
+  ])('is reported by a code or a name, %s, never by a message', async (expected, error) => {
     const { telemetry, lines, logged } = recordingTelemetry();
     const source = open(unreachable, { telemetry, fetch: failingWith(error) });
     await waitFor('a failure', () => logged('keys_fetch_failed').length > 0);

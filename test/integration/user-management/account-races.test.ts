@@ -35,7 +35,7 @@ describe('at the same moment', () => {
     ['suspend', 'suspended'],
     ['delete', undefined],
     ['reset-password', 'password_reset'],
-  ])('%s, logins and refreshes: whatever comes out of them is dead', async (act, reason) => {
+  ])('%s: no token of a concurrent login or refresh is accepted afterwards', async (act, reason) => {
     const service = await started();
     const before = await times(5, () => service.login());
     const [acted, ...answers] = await Promise.all([

@@ -123,7 +123,7 @@ describe('the audit', () => {
     ['removed in the middle', 'DELETE FROM admin_audit WHERE seq = 2', { seq: 2, why: 'missing' }],
     ['cut off the end', 'DELETE FROM admin_audit WHERE seq = 3', { seq: 3, why: 'missing' }],
     ['cut off the beginning', 'DELETE FROM admin_audit WHERE seq = 1', { seq: 1, why: 'missing' }],
-  ])('an entry that was %s past the triggers is seen', async (_what, sql, broken) => {
+  ])('detects an entry that was %s in spite of the triggers', async (_what, sql, broken) => {
     const { revoke, tamper, verify, lines } = await started();
     for (const value of ['a', 'b', 'c']) await revoke(value);
     const { hash } = await verify();

@@ -16,7 +16,7 @@ describe('users', () => {
     ['suspend', { reason: 'payment_overdue' }, 'payment_overdue'],
     ['ban', {}, 'banned'],
   ])(
-    'security 24: %s ends every session, says why to who proves the password, and is undone',
+    'security 24: %s ends every session, returns the reason after the right password, and can be undone',
     async (what, more, reason) => {
       const { act, login, accepts, refresh, post } = await started();
       const tokens = await login();

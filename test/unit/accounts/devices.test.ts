@@ -9,6 +9,6 @@ test.each([
   ['::1', '0:0:0::/48'],
   ['fe80::1%eth0', 'fe80:0:0::/48'],
   [undefined, undefined],
-])('%s says no more than %s', (address, place) => {
+])('%s is shortened to the network %s', (address, place) => {
   expect(coarseAddress(address)).toBe(place);
 });

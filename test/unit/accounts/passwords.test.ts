@@ -16,7 +16,7 @@ describe('passwords', () => {
     expect(passwords.isOutdated(first)).toBe(false);
   });
 
-  test('a known answer of the reference implementation', async () => {
+  test('are verified by a hash of the reference implementation', async () => {
     // argon2 -id -k 256 -t 2 -p 1, salt "somesalt", of the reference implementation's own tests (test.c).
     const stored = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
     expect(await passwords.verify('password', stored)).toBe(true);
@@ -24,12 +24,12 @@ describe('passwords', () => {
     expect(passwords.isOutdated(stored)).toBe(true);
   });
 
-  test('security 43: one that cost less is to be replaced, whatever would be said of it today', async () => {
+  test('security 43: are hashed again at the present cost, also where they would be refused today', async () => {
     expect(passwords.isOutdated(await passwords.rehash('password'))).toBe(false);
   });
 
   test.each(['password', 'PassWord', '12345678', 'qwertyuiop', 'trustno1'])(
-    'security 45: %s is one that everybody tries first',
+    'security 45: %s, which attackers try first, is refused',
     async (common) => {
       await expect(passwords.hash(common, 'ada')).rejects.toMatchObject({ code: 'password_refused' });
     },
@@ -47,11 +47,11 @@ describe('passwords', () => {
     expect(ended).toContain('nobody');
   });
 
-  test('a stored text that is no hash is an error without the text', async () => {
+  test('are not compared with a stored text that is no hash: the error does not quote it', async () => {
     await expect(passwords.verify('correct horse', '$2b$10$secret')).rejects.toThrow(/^a stored password must be/);
   });
 
-  test('beyond so many waiting it is busy', async () => {
+  test('are refused with `busy` when the queue is full', async () => {
     const crowd = createPasswords();
     const answers = await Promise.allSettled(
       Array.from({ length: 520 }, () =>

@@ -18,7 +18,7 @@ describe('one-time codes', () => {
     expect(totpCode(RFC_SECRET, Math.floor(seconds / 30))).toBe(code);
   });
 
-  test('another maker’s application reads the secret and shows the same code', () => {
+  test('equal those of another library that reads the same URI', () => {
     const secret = Buffer.from('48656c6c6f21deadbeef48656c6c6f21deadbeef', 'hex');
     const read = URI.parse(totpUri(secret, 'login.example:3000', 'ada@example.org'));
     expect(read).toBeInstanceOf(TOTP);
@@ -27,7 +27,7 @@ describe('one-time codes', () => {
     expect((read as TOTP).generate({ timestamp })).toBe(totpCode(secret, Math.floor(timestamp / 30_000)));
   });
 
-  test('of the step before and after are taken, of no other, and of one that is past never again', () => {
+  test('of the step before and after are accepted, of no other, and of a used or earlier step never again', () => {
     const now = 1_000 * 30_000 + 17;
     const find = (step: number, last = 0) => findTotpStep(RFC_SECRET, totpCode(RFC_SECRET, step), now, last);
     expect([998, 999, 1_000, 1_001, 1_002].map((step) => find(step))).toEqual([
@@ -42,7 +42,7 @@ describe('one-time codes', () => {
     expect(find(1_001, 1_000)).toBe(1_001);
   });
 
-  test.each(['', '28708', '2870822', '28708２', 'abcdef'])('%j is none', (code) => {
+  test.each(['', '28708', '2870822', '28708２', 'abcdef'])('%j is not a code', (code) => {
     expect(findTotpStep(RFC_SECRET, code, 59_000, 0)).toBeUndefined();
   });
 });

@@ -53,7 +53,7 @@ test('repeats a refused request once, with its body', async () => {
   expect(issuer.count('/oauth2/token')).toBe(1);
 });
 
-test('never repeats twice, and not for another reason than the token', async () => {
+test('repeats a request at most once, and only if its token was refused', async () => {
   const { instance, issuer } = await loggedIn();
   issuer.apiFaults.push(refusal('token_revoked'), refusal('token_revoked'), refusal('token_audience_wrong'));
   await expect(instance.get('/prices')).rejects.toThrow(AxiosError);
@@ -69,7 +69,7 @@ test('50 refused requests start one renewal', async () => {
   expect([new Set(responses.map(({ status }) => status)), issuer.count('/oauth2/token')]).toEqual([new Set([200]), 1]);
 });
 
-test('a detached instance is as it was', async () => {
+test('a detached instance sends no token', async () => {
   const { instance, issuer, detach } = await loggedIn();
   detach();
   await expect(instance.get('/prices')).rejects.toThrow('401');
@@ -84,7 +84,7 @@ test('the fetch adapter of axios takes the fetch of a session as it is', async (
   await vi.waitFor(() => expect(issuer.count(prices)).toBe(2));
 });
 
-test('whoever is not logged in sends no token', async () => {
+test('sends no token without a login', async () => {
   const { instance, issuer } = started();
   await expect(instance.get('/prices')).rejects.toThrow('401');
   expect([issuer.requests.length, issuer.requests[0]?.authorization]).toEqual([1, null]);

@@ -92,7 +92,7 @@ describe('a refused request', () => {
     expect(issuer.count(TOKEN)).toBe(0);
   });
 
-  test('is an error of its own while the issuer cannot be reached: no caller may take it for a logout', async () => {
+  test('rejects with `unavailable` while the issuer fails: callers must not treat that as a logout', async () => {
     const { session, issuer } = await loggedIn();
     issuer.apiFaults.push(refusal('token_revoked'));
     issuer.faults.push(503);
@@ -100,7 +100,7 @@ describe('a refused request', () => {
     expect(session.getSnapshot().status).toBe('waiting');
   });
 
-  test('a network error is not repeated: nobody knows what it did', async () => {
+  test('is not repeated after a network error: the request may have had an effect', async () => {
     const { session, issuer } = await loggedIn();
     issuer.apiFaults.push('lost');
     await expect(session.fetch(prices, { method: 'POST', body: 'x' })).rejects.toThrow('fetch failed');
@@ -275,7 +275,7 @@ describe('step-up (RFC 9470)', () => {
     expect(issuer.count('/reauthenticate')).toBe(1);
   });
 
-  test('one that does not suffice goes to the caller: no second question', async () => {
+  test('the handler is not called again for the repeated request: its refusal goes to the caller', async () => {
     const { session, issuer } = await loggedIn();
     const handler = vi.fn(() => session.reauthenticate({ password: 'right' }));
     session.stepUp(handler);

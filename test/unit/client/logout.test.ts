@@ -5,7 +5,7 @@ import { LOGIN, scene } from '../../support/client.ts';
 const MINUTE = 60_000;
 
 describe('logging out', () => {
-  test('ends here at once, and at the issuer', async () => {
+  test('ends the session in this tab at once, and at the issuer', async () => {
     const { open, issuer, store } = scene();
     const session = open();
     await session.login(LOGIN);
@@ -17,7 +17,7 @@ describe('logging out', () => {
     expect(JSON.stringify(await store.read())).not.toMatch(/sid-1\.|e30/);
   });
 
-  test('without a connection it ends here, and at the issuer at the next start', async () => {
+  test('without a connection ends the session in this tab, and at the issuer at the next start', async () => {
     const { open, issuer, store } = scene();
     const session = open();
     await session.login(LOGIN);
@@ -31,7 +31,7 @@ describe('logging out', () => {
     await vi.waitFor(async () => expect((await store.read())?.pendingRevocation).toBeUndefined());
   });
 
-  test('of a session that the issuer ended before is done', async () => {
+  test('succeeds for a session that the issuer has ended before', async () => {
     const { open, issuer } = scene();
     const session = open();
     await session.login(LOGIN);
@@ -61,7 +61,7 @@ describe('logging out', () => {
     expect(session.getSnapshot().status).toBe('ended');
   });
 
-  test('a login after it is another session', async () => {
+  test('a later login begins another session', async () => {
     const { open, issuer } = scene();
     const session = open();
     const ends: string[] = [];
@@ -113,7 +113,7 @@ describe('logging in', () => {
     expect(issuer.requests.at(-1)?.body).not.toContain('refresh_token=');
   });
 
-  test('in cookie mode a lost cookie ends the session, in words', async () => {
+  test('in cookie mode a lost cookie ends the session with a code of its own', async () => {
     const { open, issuer, advance } = scene({ mode: 'cookie' });
     const session = open();
     const ends: unknown[] = [];

@@ -22,7 +22,7 @@ describe('a wrong set-up', () => {
     [{ leadMs: -1 }, 'leadMs must be milliseconds'],
     [{ clientID: 'web' }, 'clientID must be clientId'],
     [{ api: [] }, 'api must be apis'],
-  ])('%j is refused in words', (wrong, message) => {
+  ])('%j is refused with the name of the option', (wrong, message) => {
     const call = () => createSession({ issuer: ISSUER, ...wrong } as never);
     expect(call).toThrow(TypeError);
     expect(call).toThrow(message);

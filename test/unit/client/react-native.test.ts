@@ -153,7 +153,7 @@ describe('a store of texts', () => {
     expect((await store.read())?.generation).toBe(2);
   });
 
-  test('a text of somebody else counts as no session', async () => {
+  test('a text that another program wrote counts as no session', async () => {
     for (const text of ['', 'not JSON', '[]', '"text"', '{"sid":1}']) {
       const store = keyValueStore(createFakeStorage(new Map([['rescind', text]])));
       expect(await store.read()).toBeUndefined();

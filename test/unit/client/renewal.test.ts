@@ -126,7 +126,7 @@ describe('one flight', () => {
     await expect(session.getAccessToken()).resolves.toMatch(/^e30\./);
   });
 
-  test('a caller that aborts leaves alone', async () => {
+  test('an abort rejects the call of its caller only', async () => {
     const { open, issuer, advance } = scene();
     const session = open();
     await session.login(LOGIN);
@@ -143,7 +143,7 @@ describe('one flight', () => {
     expect([issuer.count(TOKEN), session.getSnapshot().status]).toEqual([1, 'active']);
   });
 
-  test('listeners that throw, wait for the session or never end affect nobody', async () => {
+  test('listeners that throw, wait for the session or never end affect no other listener and no call', async () => {
     const { open, advance } = scene();
     const report = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const session = open();

@@ -53,7 +53,7 @@ describe('two tabs', () => {
     expect([new Set(tokens).size, issuer.count(TOKEN)]).toEqual([1, 1]);
   });
 
-  test('one that was logged out elsewhere ends with the reason, and the other one says that it did it', async () => {
+  test('one that was logged out elsewhere ends with the reason, and the other one reports the logout as its own', async () => {
     const { a, ends } = await twoTabs();
     expect(await a.logout()).toEqual({ server: 'done' });
     await vi.waitFor(() => expect(ends).toHaveLength(2));
@@ -77,7 +77,7 @@ describe('two tabs', () => {
     expect(issuer.ended('sid-2')).toBeUndefined();
   });
 
-  test('a login shows in a tab where nobody was logged in', async () => {
+  test('a login appears in a tab that had no session', async () => {
     const { open } = scene();
     const [a, b] = [open(), open()];
     for (const tab of [a, b]) tab.start();
@@ -119,7 +119,7 @@ describe('two tabs', () => {
 });
 
 describe('the lock', () => {
-  test('one that is held for ever delays a renewal by five seconds', { timeout: 60_000 }, async () => {
+  test('a lock that is held for ever delays a renewal by five seconds', { timeout: 60_000 }, async () => {
     const { open, issuer, advance, store } = scene();
     const session = open();
     await session.login(LOGIN);
@@ -160,7 +160,7 @@ describe('the lock', () => {
     }
   });
 
-  test('without any lock, 200 rounds of two tabs at once fork nothing', async () => {
+  test('without any lock, 200 concurrent renewals of two tabs end no session', async () => {
     const { a, b, ends, issuer, advance } = await twoTabs({}, { lock: (_, work) => work() });
     for (let round = 0; round < 200; round += 1) {
       await Promise.all([a.renew(), b.renew()]);
@@ -171,7 +171,7 @@ describe('the lock', () => {
     expect(await a.getAccessToken()).toBe(await b.getAccessToken());
   });
 
-  test('a lock of the application that fails is an error that passes', async () => {
+  test('a lock of the application that rejects is reported as `unavailable`, and the session waits', async () => {
     const { open } = scene();
     const session = open({ lock: () => Promise.reject(new Error('of the lock')) });
     await session.login(LOGIN);
@@ -179,7 +179,7 @@ describe('the lock', () => {
     expect(session.getSnapshot().status).toBe('waiting');
   });
 
-  test('no source of this package steals one', async () => {
+  test('no source of this package steals a lock', async () => {
     const { globSync, readFileSync } = await import('node:fs');
     const sources = globSync('packages/client/src/**/*.ts');
     expect(sources.length).toBeGreaterThan(8);

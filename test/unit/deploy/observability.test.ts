@@ -43,7 +43,7 @@ describe('the alarms', () => {
     expect(readAlarms().flatMap(({ expression }) => unknownIn(expression))).toEqual([]);
   });
 
-  test('that another one mutes exist', () => {
+  test('that alertmanager.yml mutes exist', () => {
     const names = new Set(readAlarms().map(({ name }) => name));
     const text = readFileSync(join(DEPLOY, 'prometheus/alertmanager.yml'), 'utf8');
     const muted = [...text.matchAll(/alertname=~?"([^"]+)"/g)].flatMap(([, list = '']) => list.split('|'));

@@ -188,7 +188,7 @@ describe('an unknown key', () => {
   it.each([
     ['is not of the shape of ours', { ...unknown('a'), claimed: { kid: 'a', epoch: '0002-b' } }],
     ['stands in no newer epoch', unknown('a', EPOCH)],
-  ])('on the topic that %s is rubbish at once', (_, record) => {
+  ])('on the topic that %s is treated as invalid at once', (_, record) => {
     const bench = wholeAtThree();
     expect(kinds(bench.take('primary', record))).toEqual([]);
     expect(bench.logState.suspect).toBe(null);

@@ -12,12 +12,12 @@ it('finds the vectors', () => {
 describe.each(vectors)('the vector $name', (vector) => {
   const { view, find } = follow(vector);
 
-  it('is read as it says', () => {
+  it('is read as its file expects', () => {
     expect(view).toMatchObject(vector.expected);
   });
 
   it.each(vector.tokens.map((token, index) => ({ ...token, index })))(
-    'has its token $index judged as it says',
+    'has its token $index judged as its file expects',
     (token) => {
       const verdict = judge(token, find);
       expect(verdict.denied).toBe(token.denied);

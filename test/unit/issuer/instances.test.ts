@@ -54,7 +54,7 @@ test('measures by the clock of the issuer alone, and by how long an instance has
   expect(receipt.missing.map(({ instance, state }) => [instance, state])).toEqual([['c', 'live']]);
 });
 
-test('knows the milliseconds of each of several revocations that one report is about', async () => {
+test('has the milliseconds of each of several revocations that one report covers', async () => {
   const { report, revoke, instances, clock } = await openFleet();
   report('a');
   const first = await revoke();
@@ -66,7 +66,7 @@ test('knows the milliseconds of each of several revocations that one report is a
   expect(instances.receipt(second).lastMs).toBe(20);
 });
 
-test('fixes M at the commit: who joins later is no member, who leaves is not missing', async () => {
+test('fixes the members at the commit: an instance that joins later is none, and one that leaves is not missing', async () => {
   const { report, revoke, instances, clock } = await openFleet();
   report('a');
   report('b');
@@ -112,7 +112,7 @@ test('a fleet in which nothing reports completes no receipt', async () => {
   expect(await instances.wait(revocation, 60_000)).toMatchObject({ of: 0, reached: 0, complete: false });
 });
 
-test('calls one that is silent for 15 s lost, which a receipt names', async () => {
+test('reports an instance that is silent for 15 s as lost, also in a receipt', async () => {
   const { report, revoke, instances, pass, stateOf } = await openFleet();
   const beat = () => ['b', 'c'].forEach((name) => void report(name));
   for (const name of ['a', 'b', 'c']) report(name);
@@ -144,7 +144,7 @@ test('names a lost member until it has returned and applied the revocation', asy
   expect(instances.receipt(revocation)).toMatchObject({ of: 3, reached: 3, complete: true });
 });
 
-test('calls a service unknown of which more than half falls silent at once, and lost a lease later', async () => {
+test('reports instances as unknown when more than half of a service falls silent at once, and as lost a lease later', async () => {
   const { report, pass, stateOf } = await openFleet();
   for (const name of ['a', 'b', 'c']) report(name);
   report('x', {}, 'orders');
@@ -155,7 +155,7 @@ test('calls a service unknown of which more than half falls silent at once, and 
   expect(['a', 'b', 'c', 'x'].map(stateOf)).toEqual(['live', 'lost', 'lost', 'live']);
 });
 
-test('loses nobody because the issuer stood still for a minute', async () => {
+test('reports no instance as lost after the issuer was suspended for a minute', async () => {
   const { report, pass, stateOf, clock } = await openFleet();
   for (const name of ['a', 'b', 'c']) report(name);
   pass(2 * SECOND, () => ['a', 'b', 'c'].forEach((name) => void report(name)));
@@ -168,7 +168,7 @@ test('loses nobody because the issuer stood still for a minute', async () => {
   expect(['a', 'b', 'c'].map(stateOf)).toEqual(['live', 'live', 'lost']);
 });
 
-test('calls one behind that reports, and has not applied what was committed 2 s ago', async () => {
+test('reports an instance as behind that has not applied what was committed 2 s ago', async () => {
   const { report, revoke, pass, stateOf, head } = await openFleet();
   const before = head();
   report('a');
@@ -203,7 +203,7 @@ test('a position that the log does not have yet counts as none', async () => {
   expect(instances.receipt(revocation)).toMatchObject({ of: 2, reached: 0, complete: false });
 });
 
-test('one that begins again from an empty file has not reached what it had', async () => {
+test('an instance that begins again with an empty file no longer counts as having reached its former position', async () => {
   const { report, revoke, instances, clock } = await openFleet();
   report('a');
   clock.advance(SECOND);
@@ -315,7 +315,7 @@ test('waits until the last member has reached a revocation, or left', async () =
   expect(await instances.wait(next, 1)).toMatchObject({ complete: false });
 });
 
-test('forgets one that has ended, and none that reports', async () => {
+test('forgets an instance that has ended, and none that reports', async () => {
   const { report, revoke, instances, pass, stateOf } = await openFleet();
   const beat = () => ['b', 'c'].forEach((name) => void report(name));
   for (const name of ['a', 'b', 'c']) report(name);

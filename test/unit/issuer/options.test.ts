@@ -49,7 +49,7 @@ test.each(mistakes)('refuses a wrong %s (%s) by its name, and creates nothing', 
   expect(existsSync(path)).toBe(false);
 });
 
-test('restore takes the same places', async () => {
+test('restoreIssuer checks its options too', async () => {
   await expect(restoreIssuer({ issuer: 'x', store: sqliteStore({ path: 'x' }), keysPath: 'x' })).rejects.toThrow(
     /issuer/,
   );
@@ -59,6 +59,6 @@ test.each([[''], [':memory:'], [undefined]])('sqliteStore refuses the path %s', 
   expect(() => sqliteStore({ path } as SqliteStoreOptions)).toThrow(/path/);
 });
 
-test('the rows of a store that no issuer has opened are not there', () => {
+test('sqliteStore refuses access to its rows before an issuer has opened it', () => {
   expect(() => sqliteStore({ path: 'x' }).sql).toThrow('openIssuer opens it');
 });

@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 const ada = { sub: 'ada', clientId: 'web', audience: 'shop', credentialVersion: 1 };
 
 describe('an issuer in memory', () => {
-  test('logs in, refreshes once, renews nothing that was spent, and logs out', async () => {
+  test('logs in, refreshes once, and ends the session at a reuse', async () => {
     await using kit = await openTestIssuer({ refreshGraceMs: 0 });
     const { issuer } = kit;
     const first = await issuer.transaction((tx) => tx.beginSession(ada));
@@ -53,7 +53,7 @@ describe('an issuer in memory', () => {
     expect(() => rows.set('a row', 1)).toThrow('inside a transaction');
   });
 
-  test('each is alone: another one has other keys and other sessions', async () => {
+  test('has keys and sessions of its own, which another one does not have', async () => {
     await using one = await openTestIssuer();
     await using other = await openTestIssuer();
     const { access_token: token } = await one.issuer.transaction((tx) => tx.beginSession(ada));
@@ -67,7 +67,7 @@ describe('an issuer in memory', () => {
 });
 
 describe('a store of maps', () => {
-  test('is there when its issuer closes and another one opens it', async () => {
+  test('keeps its rows when its issuer closes and another one opens it', async () => {
     const store = memoryStore();
     const options = {
       ...{ issuer: 'https://issuer.test', store, keysPath: temporaryDirectory(), telemetry: silentTelemetry },

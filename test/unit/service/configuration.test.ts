@@ -54,7 +54,7 @@ describe('durations', () => {
     '500ms',
     '31d',
     '9'.repeat(20),
-  ])('%s is refused, with the unit it wants', (text) => {
+  ])('%s is refused, with the required unit', (text) => {
     const [problem] = problemsOf(settings, { TTL: text });
     expect(problem?.variable).toBe('TTL');
     expect(problem?.problem).toContain(`was given "${text}"`);

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 const administration = readFileSync(new URL('../../../docs/administration.md', import.meta.url), 'utf8');
 
 describe('the scopes of user-management', () => {
-  test('each is there once', () => {
+  test('are listed once each', () => {
     const names = SCOPES.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(expect.arrayContaining(['account', 'admin:users', 'admin:users:read', 'admin:users:write']));
