@@ -1,4 +1,4 @@
-/** One question, answered by measuring: a line of the table of promises, or one that explains it. */
+/** One measurement: a line of the table of promises, or one that explains such a line. */
 export interface Case {
   readonly id: string;
   readonly what: string;
@@ -10,23 +10,23 @@ export interface Case {
 }
 
 export interface Setting {
-  /** A look: smaller, shorter, and no figure to quote. */
+  /** Whether the run is smaller and shorter: its figures must not be quoted. */
   readonly quick: boolean;
   /** Empty at first, removed afterwards. */
   readonly directory: string;
-  /** Says how it goes, to people. */
+  /** Prints a line about the progress. */
   say(line: string): void;
 }
 
 export interface Bar {
   readonly what: string;
   readonly figure: number;
-  /** What it is to reach: at least, or at most. */
+  /** The promise: at least or at most this figure. */
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
-/** What one contestant did, over all rounds. */
+/** The figures of one contestant, over all rounds. */
 export interface Spread {
   readonly name: string;
   readonly median: number;
@@ -36,10 +36,10 @@ export interface Spread {
 }
 
 export interface Outcome {
-  /** The first is the one that the case is known by. Empty: it explains, and promises nothing. */
+  /** The first one represents the case in summaries. Empty: the case explains another one, and promises nothing. */
   readonly bars: readonly Bar[];
   readonly measured: readonly Spread[];
-  /** Every setting that matters: sizes, algorithm, synchronous, … */
+  /** Every setting that affects the figures: sizes, algorithm, synchronous, … */
   readonly settings: Readonly<Record<string, string | number>>;
 }
 

@@ -23,7 +23,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
-    /** How this program calls itself: prepares or runs one case in this process, and prints its outcome. */
+    /** Set when this program starts itself: prepares or runs one case in this process, and prints its outcome. */
     inside: { type: 'string' },
     directory: { type: 'string', default: '' },
     prepare: { type: 'boolean', default: false },
@@ -32,14 +32,14 @@ const { values } = parseArgs({
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
-/** On one core, where the system can say so: a process that is moved about measures the moving. */
+/** Pins a command to one core, where the system supports that: moving a process between cores changes its figures. */
 function pinned(command: readonly string[]): string[] {
   const core = String(cpus().length - 1);
   const can = spawnSync('taskset', ['-c', core, 'true']).status === 0;
   return can ? ['taskset', '-c', core, ...command] : [...command];
 }
 
-/** Each case has a process of its own: no case finds the heap of another. */
+/** Runs a case in a process of its own, so that it does not have the heap of another case. */
 async function runApart(listed: (typeof cases)[number]): Promise<Finished> {
   const { id } = listed;
   const { quick } = values;

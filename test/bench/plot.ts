@@ -5,7 +5,7 @@ import { round } from './report.ts';
 interface Row {
   readonly label: string;
   readonly bar: Bar;
-  /** How far it is from its bar: 1 is the bar itself, 2 twice as good. */
+  /** The figure relative to its bar: 1 is the bar itself, 2 twice as good. */
   readonly reach: number;
 }
 
@@ -17,7 +17,7 @@ const TOP = 34;
 /** The axis goes from a sixteenth of the bar to sixteen times it, by powers of two. */
 const POWERS = 4;
 
-/** One line for each promise: how far from its bar it came. Right of the middle is better than promised. */
+/** Draws one line for each promise, with the figure relative to its bar. Right of the middle is better than promised. */
 export function toSvg(finished: readonly Finished[]): string {
   const rows: Row[] = finished.flatMap(({ id, bars }) =>
     bars.map((bar) => ({ label: `${id}: ${bar.what}`, bar, reach: reachOf(bar) })),

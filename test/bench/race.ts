@@ -1,6 +1,6 @@
 import type { Spread } from './case.ts';
 
-/** One way of doing the same thing `times` times. Its answers must not be thrown away unlooked-at: see `keep`. */
+/** One of the compared functions: does the work `times` times, and passes each result to `keep`. */
 export interface Contestant {
   readonly name: string;
   run(times: number): void;
@@ -17,7 +17,7 @@ const WARM_UP_MS = 300;
 
 const sink = { odd: 0 };
 
-/** Takes an answer, so that no compiler leaves out what made it. */
+/** Uses a result, so that the compiler does not remove the work that computed it. */
 export function keep(answer: unknown): void {
   if (answer === undefined || answer === false) sink.odd++;
 }
@@ -30,7 +30,7 @@ export function spreadOf(name: string, values: readonly number[], unit: string):
 }
 
 /**
- * Measures contestants in turns, so that what else the machine does meets all of them alike: ns a call, per round. Ratios
+ * Measures contestants in turns, so that other load of the machine affects all of them alike: ns a call, per round. Ratios
  * are to be taken round by round.
  */
 export function race(contestants: readonly Contestant[], { rounds, burstMs }: RaceOptions): Map<string, number[]> {
@@ -61,7 +61,7 @@ export const spreads = (measured: ReadonlyMap<string, readonly number[]>, unit =
     ),
   );
 
-/** Says how many calls fill a burst. */
+/** Warms a contestant up. @returns how many calls fill a burst */
 function warmUp(contestant: Contestant, burstMs: number): number {
   let calls = 1;
   let last = timed(contestant, calls);

@@ -1,7 +1,7 @@
 import type { Bar, Finished } from './case.ts';
 import { isMet, spell } from './case.ts';
 
-/** Three digits that count, and no exponent. */
+/** Rounds to three significant digits, without an exponent. */
 export function round(figure: number): number {
   if (!Number.isFinite(figure) || figure === 0) return figure;
   return Math.abs(figure) >= 100 ? Math.round(figure) : Number(figure.toPrecision(3));
@@ -26,12 +26,12 @@ export function toJson({ id, what, quick, bars, measured, settings, failed }: Fi
   };
 }
 
-/** Null: nothing was promised. */
+/** Whether all bars were reached; null: nothing was promised. */
 function verdict(bars: readonly Bar[]): boolean | null {
   return bars.length === 0 ? null : bars.every(isMet);
 }
 
-/** For people, at a terminal. */
+/** The report of a case for a terminal. */
 export function toText({ id, what, bars, measured, settings, failed }: Finished): string {
   const lines = [`${id}  ${what}`];
   if (failed !== undefined) lines.push(`  FAILED: ${failed}`);

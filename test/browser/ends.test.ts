@@ -82,7 +82,7 @@ test('a refresh token that owner and thief both use logs both out', async () => 
       }),
   );
   const thief = await web.fleet.client.refreshed(stolen);
-  // The tokens of before still work; the next renewal of the page presents the used refresh token.
+  // The earlier tokens still work; the next renewal of the page presents the used refresh token.
   await administer('PUT', `/users/${await claim(page, 'sub')}/roles`, { roles: ['reader'], why: 'a test' });
   await page.getByText('Somebody used a copy of this session.').waitFor({ timeout: BOUND_MS });
   const prices = web.fleet.instances[0]?.url;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-/** Thrown by a check that found something; its text has what is required to correct it. */
+/** Thrown by a check that found a fault; the message states how to correct it. */
 export class CheckFailed extends Error {}
 
 /** Runs a tool of node_modules/.bin; its output goes to the terminal. @throws CheckFailed when it does not end with 0 */

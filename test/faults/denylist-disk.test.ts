@@ -8,8 +8,8 @@ import { breakableDisk, emptyPageCache, injectError, mayBreak, mayInject } from 
 import { checkOf, fleetOf, untilAll, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-// Whatever happens to the file of a running instance: what it has received is denied, what it cannot know is not accepted,
-// and its health says so.
+// Whatever happens to the file of a running instance: it denies every revocation that it has received, accepts no token whose
+// revocation it cannot know, and its health reports the fault.
 
 let broker: Broker;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ const untilStored = (instance: ServiceProcess) =>
     30_000,
   );
 
-/** One instance of prices, and logouts of which each is waited for. */
+/** One instance of prices, and logouts that wait until it has applied them. */
 async function onePrices(directory?: string, more: Readonly<Record<string, string>> = {}) {
   const fleet = await fleetOf({
     brokers: broker.brokers,
@@ -204,7 +204,7 @@ const harms: readonly [string, Harm][] = [
   ],
 ];
 
-/** Waits until the instance has looked at its file, as it does each second. Heartbeats make its log larger all the time. */
+/** Waits until the instance has checked its file, as it does each second. Heartbeats enlarge its write-ahead log meanwhile. */
 const untilMeasured = (instance: ServiceProcess, path: string) => {
   const { size } = statSync(`${path}-wal`);
   return waitFor('the file is measured', async () => {
@@ -226,7 +226,7 @@ describe('a damaged file', () => {
     for (const token of revoked)
       expect(await verdictOf(prices, token)).toMatch(/^(token_revoked|denylist_unreadable)$/);
     expect(await verdictOf(prices, valid)).toBe('200');
-    // A page that is in the write-ahead log anew is no loss: such a file is trusted again at once.
+    // If the write-ahead log has the page again, nothing is lost, and the file is trusted again at once.
     await waitFor('it is reported', () => prices.line('denylist_file_fault'));
     await waitFor(
       'health says so, or the file is trusted again',

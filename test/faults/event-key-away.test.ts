@@ -99,7 +99,7 @@ it.each(cases)(
     await untilComplete(instances, 'kafka');
     expect(await epochOf(away)).toBe(await epochOf(stays));
     await untilAll(instances, valid.access_token, '200');
-    // A time of 2100 that was believed would prune what denies, and would be kept.
+    // If a forged time of 2100 were accepted and stored, rows that still deny would be pruned.
     await away.stop('SIGKILL');
     await away.start();
     await away.ready();

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-/** A fleet whose issuer keeps its database in a directory, and what was answered there. */
+/** A fleet whose issuer keeps its database in a directory, and the acknowledged writes. */
 async function fleetOn(directory?: string) {
   const issuerEnvironment: FleetOptions['issuerEnvironment'] = { LOGINS_PER_MINUTE: '10000' };
   if (directory !== undefined) {
@@ -62,7 +62,7 @@ async function fleetOn(directory?: string) {
     alive.delete(tokens);
     acknowledged.push(tokens);
   };
-  /** Some of everything, at once. */
+  /** Logins, refreshes and logouts, concurrently. */
   const use = async () => {
     const [first, second, third] = [...alive];
     await Promise.all([
@@ -73,7 +73,7 @@ async function fleetOn(directory?: string) {
       ...(third === undefined ? [] : [refresh(third)]),
     ]);
   };
-  /** Every refusal is one of the storage, with a code and a time to come again. */
+  /** Expects that every refusal is one of the storage, with a code and a time to retry. */
   const expectCoded = () => {
     for (const answer of refused) {
       expect([answer.status, codeOf(answer)]).toEqual([503, 'storage_unavailable']);

@@ -20,7 +20,7 @@ test('a process that is suspended for longer than its session misses no event', 
     expected.push(...texts);
     await topic.write(...texts.slice(0, 35));
     await waitFor('the first half', () => new Set(reader.texts()).size === expected.length - 35, 60_000);
-    // On its way when the process stops, read only after.
+    // In flight when the process is suspended, and read only afterwards.
     const written = topic.write(...texts.slice(35));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STANDSTILL_MS);
     await written.catch(() => topic.write(...texts.slice(35)));

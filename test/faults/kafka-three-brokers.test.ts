@@ -97,7 +97,7 @@ test.each(disturbances)(
       await more(20);
       const first = await leader();
       await broker[disturb](first);
-      // Only another leader acknowledges these.
+      // Only a new leader can acknowledge these.
       await more(100);
       await broker[restore](first);
       await more(100);

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/directory.ts';
 import { brokerOfOwn, checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-// An instance that stood still, or whose clocks say so, accepts nothing on a view older than MAX_STALENESS.
+// An instance that was suspended, or whose clocks show that, accepts no token with a view older than MAX_STALENESS.
 
 let broker: Broker;
 beforeAll(async () => {
@@ -99,7 +99,7 @@ it('a suspended machine, by its clocks: the wall clock has advanced, the monoton
   expect(await verdictOf(prices, valid)).toBe('200');
   setWall(MAX_STALENESS_MS + 5_000);
   expect(await verdictOf(prices, valid)).toBe('view_stale');
-  // The age is kept: a restart knows it.
+  // The age is stored, so it is known after a restart.
   await waitFor(
     'the age is in the file',
     async () => Number((await checkOf(prices, 'feed'))?.ageMs) > MAX_STALENESS_MS,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
 
-// Every mutant meets the same examples: a score that differs from run to run says nothing. Hundreds of mutants meet them, so
-// no property is looked at for longer than this.
+// Every mutant gets the same examples, so that scores of different runs can be compared. There are hundreds of mutants, so each
+// property has a time limit.
 fc.configureGlobal({ seed: 20_261_123, interruptAfterTimeLimit: 3_000 });

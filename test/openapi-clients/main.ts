@@ -23,7 +23,7 @@ await using fleet = await openFleet({ prices: 0, orders: 0, issuerEnvironment: {
 const python = preparePython();
 
 await writeDocuments(fleet);
-// Everything this process itself asks for comes first: the commands below hold it up, and its connections are closed meanwhile.
+// All requests of this process come first: the commands below block it, and its connections are closed meanwhile.
 const { access_token: token } = await fleet.client.login(await fleet.client.register(), 'verifier');
 generateClients(fetchGenerator());
 const environment = {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** What is fetched stays here between runs. */
+/** The directory of fetched files, which is kept between runs. */
 export const CACHE = resolve('.data/openapi-clients');
 const GENERATOR = 'org.openapitools:openapi-generator-cli:7.19.0';
 

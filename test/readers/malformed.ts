@@ -6,7 +6,7 @@ const ODD: readonly unknown[] = [
   ...[[], ['x'], [[]], {}, { a: 1 }, { a: {} }],
 ];
 
-/** A log without what is compared with it: the reader of this project concludes that. */
+/** A log without the expected results, which are those of the reader of this project. */
 export type MalformedLog = Omit<Vector, 'expected' | 'tokens'>;
 
 /** Logs with one record of which one member has a value of another type or out of its bounds. */

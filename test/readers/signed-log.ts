@@ -13,7 +13,7 @@ export const AT = 1_800_000_000_500;
 export const EXPIRES = AT + 3_600_000;
 export const [E1, E2, FORGED] = ['000001-a', '000002-b', '999999-x'] as const;
 
-/** Keys of events: the one that signed the epoch before, the present one, the next one, and one that no set has. */
+/** Keys of events: the one that signed the epoch before, the present one, the next one, and one that is in no set. */
 export const [former, present, next, stranger] = [newKey(), newKey(), newKey(), newKey()] as const;
 type Key = typeof present;
 

@@ -23,7 +23,7 @@ async function openRedis() {
   const ended = once(server, 'exit');
   await waitFor('redis-server listens', () => existsSync(socket));
   const redis = new Redis({ path: socket });
-  /** How often clients have asked. */
+  /** The number of look-ups by clients. */
   const lookUps = async () => Number(/cmdstat_exists:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
   onTestFinished(async () => {
     redis.disconnect();

@@ -4,7 +4,7 @@ import { openTestIssuer } from '@rescind/issuer/testing';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry } from '@rescind/revocation';
 
-/** The counts of the witness at the issuer. */
+/** The counts, as measured at the issuer. */
 export interface RefreshReport {
   readonly seed: number;
   /** Uses of refresh tokens, by what came of them: `rotated`, `repeated`, `recovered`, `reused`. */
@@ -32,7 +32,7 @@ function createRandom(seed: number): () => number {
   };
 }
 
-/** Time of the machine that the tabs run on. */
+/** The clocks and timers of the machine that the tabs run on. */
 function createTime(offset: number, start: number) {
   let elapsed = 0;
   let awake = 0;
@@ -167,7 +167,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
     const store: SessionStore = {
       name: shared.name,
       read: shared.read,
-      // A tab that is gone writes nothing.
+      // A killed tab writes nothing.
       replace: async (expected, next) => {
         if (!isAlive) throw new Error('the tab is gone');
         return shared.replace(expected, next);
@@ -193,7 +193,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
     return { session, kill };
   }
 
-  /** Until nothing happens any more but by time. */
+  /** Runs until everything waits for a timer. */
   async function idle(): Promise<void> {
     for (let quiet = 0; quiet < 4; quiet = busy > 0 ? 0 : quiet + 1)
       await new Promise((resolve) => setImmediate(resolve));
@@ -215,19 +215,19 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
   }
 
   function sleep(ms: number): void {
-    // A client that has not received a response for longer than the recovery is out, and rightly.
+    // A client that receives no response for longer than the recovery loses its session, which is no violation.
     if (kit.clock.now() - deliveredAt + ms > 20 * HOUR) return;
     time.pass(ms, false);
     kit.clock.advance(ms);
   }
 
-  /** A token that a tab hands out is one that the issuer accepts. */
+  /** Gets a token from a tab, which the issuer must accept. */
   async function use(tab: Tab): Promise<void> {
     let token: string;
     try {
       token = await tab.session.getAccessToken();
     } catch {
-      // Offline: violations of more than that are seen as the end of the session.
+      // The tab is offline. Any other fault shows as the end of the session.
       return;
     }
     try {

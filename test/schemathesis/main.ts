@@ -57,7 +57,7 @@ interface Asked {
   readonly options: readonly string[];
 }
 
-// The log has no end: a request for it would wait for one.
+// The stream of the log is left out: it never ends.
 const asked: readonly Asked[] = [
   { name: 'public', base: url, path: '/openapi.json', options: ['--exclude-path', '/revocations'] },
   { name: 'admin', base: fleet.adminUrl, path: '/admin/openapi.json', options: [] },
@@ -66,7 +66,7 @@ const asked: readonly Asked[] = [
 /** Two busy cores make its data slowly, which is no fault of the service. */
 const PATIENT = ['--suppress-health-check', 'all'];
 
-/** Fetches a document as who may read it, and has all of it tried. @returns whether nothing was found */
+/** Fetches a document with the required credentials, and tests all its operations. @returns whether nothing was found */
 async function findsNothing({ name, base, path, options: own }: Asked): Promise<boolean> {
   const authorization = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
   const { status, body } = await request(base + path, { headers: { authorization } });

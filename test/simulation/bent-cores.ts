@@ -2,7 +2,7 @@ import type { FollowerCore, FollowerState } from '@rescind/feed/core';
 import type { DecodedRecord } from '@rescind/feed/event';
 import type { Mutants } from './model/setting.ts';
 
-/** A core that is shown every record alone, and as `change` would have it. */
+/** A core that receives every record as `change` returns it; null drops the record. */
 export function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
   const wrap = (core: FollowerCore): FollowerCore => ({
     ...core,
@@ -10,7 +10,7 @@ export function shown(change: (record: DecodedRecord, state: FollowerState) => D
       if (input.kind !== 'records') return core.step(before, input);
       let state = before;
       const records: DecodedRecord[] = [];
-      // The state the record would meet, found out by taking those before it.
+      // `change` gets the state after the earlier records, which is computed by steps of one record each.
       for (const record of input.records) {
         const changed = change(record, state);
         if (changed === null) continue;
@@ -23,7 +23,7 @@ export function shown(change: (record: DecodedRecord, state: FollowerState) => D
   return { wrap };
 }
 
-/** A core whose state is bent after each step. */
+/** A core whose state `bend` changes after each step. */
 export function bent(bend: (state: FollowerState) => FollowerState): Mutants {
   return {
     wrap: (core) => ({

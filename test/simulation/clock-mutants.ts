@@ -12,13 +12,13 @@ export const CLOCKS = ['issuer-clock', 'issuer'] as const;
 const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'broker', 'leaps'] as const;
 /** The same, with readers whose clocks were ahead, too. */
 const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
-/** Both at once, and corrected one after the other. */
+/** Issuer and readers with the clock of one server, which are corrected one after the other. */
 const ONE_SERVER = ['time-server', 'slow', 'drops'] as const;
 
-/** An issuer that starts with a clock that is not the broker's. */
+/** An issuer that starts with another time than the broker's. */
 const APART = ['issuer-clock', 'broker-clock', 'issuer', 'broker'] as const;
 
-/** A core that takes the floor of a heartbeat from ahead. */
+/** A core that accepts the low watermark of a heartbeat from ahead. */
 function floorFromAhead(): Mutants {
   const floorOf = (records: readonly DecodedRecord[], epoch: string, wall: number) =>
     records.map((record) => {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { run } from './model/world.ts';
 
-/** Seeds that one thread is given at a time. */
+/** Seeds that one thread runs at a time. */
 const PORTION = 500;
 
 type Failure = readonly [seed: number, error: string];

@@ -8,16 +8,16 @@ import type { Mutants } from './model/setting.ts';
 /** Faults that fork the log and restore it. */
 const RESTORES = ['restore', 'duplicates', 'sends', 'broker', 'slow'] as const;
 
-/** Another key of the events, while they are on their way. */
+/** Faults that change the event key while events are in flight. */
 const TURNS = ['event-key', 'sends', 'broker', 'slow', 'issuer', 'duplicates'] as const;
 
-/** Clocks that are wrong, and restarts. */
+/** Wrong clocks, and restarts. */
 const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 'leaps'] as const;
 
-/** Disks that take nothing for a while, and processes that end meanwhile. */
+/** Disks that are full for a while, and processes that end meanwhile. */
 const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
 
-/** A broker that is late, and loses. */
+/** A broker that is late, and loses records. */
 const LATE = ['broker', 'sends', 'slow', 'drops'] as const;
 
 /** Event keys that change, are revoked and are stolen. */
@@ -25,7 +25,7 @@ const THEFTS = ['event-key', 'thief', 'duplicates', 'sends', 'slow', 'http', 'cr
 
 type RecordsInput = Extract<FollowerInput, { kind: 'records' }>;
 
-/** A core whose steps by records of a standby stream are bent. */
+/** A core whose steps for records of a standby stream `bend` changes. */
 function standingBy(bend: (step: FollowerStep, input: RecordsInput, before: FollowerState) => FollowerStep): Mutants {
   return {
     wrap: (core) => ({
@@ -40,7 +40,7 @@ function standingBy(bend: (step: FollowerStep, input: RecordsInput, before: Foll
   };
 }
 
-/** As `shown`, of a standby stream. */
+/** As `shown`, for records of a standby stream only. */
 function shownStandby(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord): Mutants {
   return {
     wrap(core) {
@@ -57,7 +57,7 @@ function shownStandby(change: (record: DecodedRecord, state: FollowerState) => D
   };
 }
 
-/** A core that is shown other key sets. */
+/** A core that receives the key sets that `change` returns. */
 function keySets(change: (set: FetchedSet, state: FollowerState) => FetchedSet): Mutants {
   return {
     wrap: (core) => ({
@@ -93,7 +93,7 @@ function neverLeaving(): Mutants {
   };
 }
 
-/** A core whose commits are bent, the one of the start too. */
+/** A core whose commits `bend` changes, that of the start included. */
 function committing(bend: (change: LogChange, before: LogState | undefined) => LogChange | null): Mutants {
   const bentStep = (step: FollowerStep, before: LogState | undefined): FollowerStep => {
     const [first, ...others] = step.effects;
@@ -113,7 +113,7 @@ function committing(bend: (change: LogChange, before: LogState | undefined) => L
   };
 }
 
-/** Only the age differs. */
+/** Whether a change only differs in the age. */
 const isAgeAlone = ({ state, cutoffs, quarantine = [], release = [] }: LogChange, before: LogState | undefined) =>
   before !== undefined &&
   cutoffs.length + quarantine.length + release.length === 0 &&
@@ -143,14 +143,14 @@ function noForkCheck(): Mutants {
   return { wrap: (core) => forgetting.wrap?.(believing.wrap?.(core) ?? core) ?? core };
 }
 
-/** One mistake each, that a hasty builder could make. The simulation must notice every one of them. */
+/** Mutants with one mistake each. The simulation must detect every one of them. */
 export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'the issuer reads the head of a heartbeat before its time': { headBeforeTime: true },
   'the low watermark lies above a row that still denies': { floorTooHigh: true },
   'the issuer removes rows before they have ceased to deny': { prunesByWall: true },
   'the time of pruning is lost in a restart': {
     pruningKeepsNoTime: true,
-    // The floor is written before each heartbeat of a clock that leads: it takes a crash between a pruning and the next one.
+    // A leading clock writes its floor before each heartbeat, so only a crash between a pruning and the next heartbeat reveals it.
     only: ['excursion', 'issuer', 'broker'],
   },
   'rows that hold the low watermark are removed instead of appended again': { neverAppendsAnew: true },

@@ -10,7 +10,7 @@ import { replay } from './replay.ts';
  */
 const SEEDS = 4_000;
 const SEEDS_A_TEST = 500;
-/** Every mistake shows within so many seeds, most within ten. */
+/** Every mutant is detected within this number of seeds, most within ten. */
 const SEEDS_A_MUTANT = 1_000;
 
 function firstFailure(from: number, to: number, mutants = {}): { seed: number; error: unknown } | undefined {
@@ -34,7 +34,7 @@ describe('a follower with a complete view denies every acknowledged revocation, 
   });
 });
 
-describe('the simulation notices that', () => {
+describe('the simulation detects that', () => {
   it.each(Object.entries(MUTANTS))('%s', (_, mutants) => {
     const failure = firstFailure(1, 1 + SEEDS_A_MUTANT, mutants);
     expect(failure?.error).toMatchObject({ name: 'Violation' });

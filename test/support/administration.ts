@@ -59,7 +59,7 @@ export function createAdministrator(url: string, headers: Record<string, string>
 async function checkedSend(adminUrl: string): Promise<Send> {
   const { send } = createClient(adminUrl);
   const { status, body } = await send('/admin/openapi.json', { headers: basic('ada') });
-  // A service without this operator: its document is that of every other one.
+  // Without this operator the document cannot be read. It equals that of other services, whose responses are compared.
   if (status !== 200) return send;
   const check = createResponseCheck(body as unknown as Parameters<typeof createResponseCheck>[0]);
   return async (path, init) => {

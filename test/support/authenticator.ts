@@ -2,11 +2,11 @@ import { TOTP, URI } from 'otpauth';
 
 const STEP_MS = 30_000;
 
-/** A person's authenticator application, of another maker: it has read the QR code. */
+/** A user's authenticator application, another library that has read the QR code. */
 export interface Authenticator {
-  /** A code that was not shown yet. Two can be had without waiting, that of now and the next. */
+  /** A code that was not returned before. Two are available without waiting: the present one and the next one. */
   code(): string;
-  /** The last one again. */
+  /** The last code again. */
   sameCode(): string;
 }
 

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 /** A TCP connection to somewhere else that can be cut, as a network is. */
 export interface Cable extends AsyncDisposable {
   readonly port: number;
-  /** Ends every connection and takes no new one. */
+  /** Ends every connection and accepts no new one. */
   cut(): void;
   mend(): void;
   close(): Promise<void>;

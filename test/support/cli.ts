@@ -4,7 +4,7 @@ import { secretOf } from './administration.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.js', import.meta.url));
 
-/** What `rescind` did, as a process of its own whose streams are pipes. */
+/** The result of `rescind`, run as a process of its own whose streams are pipes. */
 export interface CliRun {
   readonly exitCode: number | null;
   readonly stdout: string;

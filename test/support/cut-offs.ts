@@ -1,7 +1,7 @@
 import type { CutOff } from '@rescind/revocation/cut-off';
 import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 
-/** A cut-off as an entry of `deny` says it: unbounded without a time, and whether sessions end as a flag. */
+/** A cut-off in the form of an entry of `deny`: unbounded without a time, and with a flag for whether sessions end. */
 export interface CutOffEntry extends Omit<CutOff, 'issuedUntil' | 'sessionUntil'> {
   readonly issuedUntil?: number | undefined;
   readonly endsSession: boolean;

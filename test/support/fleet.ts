@@ -14,7 +14,7 @@ export async function fleetOf(options: FleetOptions = {}): Promise<Fleet> {
   });
   onTestFinished(async () => {
     await fleet.close();
-    // A metric that the catalogue does not have is a fault wherever it shows.
+    // A use of a metric that the catalogue does not have fails every test.
     for (const { name, line } of [fleet.issuer, ...fleet.instances]) {
       const unusable = line('metric_unusable');
       if (unusable !== undefined) throw new Error(`${name}: ${JSON.stringify(unusable)}`);

@@ -14,7 +14,7 @@ const GOOD_SETTINGS: Readonly<Record<string, string>> = {
   'retention.bytes': '-1',
 };
 
-/** A topic in the hands of a test: an administrator and anybody who may write to it. */
+/** A topic of a test, with an administrator and a producer that may write anything to it. */
 export interface TestTopic {
   readonly name: string;
   readonly kafka: Kafka;
@@ -29,13 +29,13 @@ export interface TestTopic {
   describe(): Promise<{ partitions: number; settings: Record<string, string> }>;
   /** The keys of the first records. */
   keys(count: number): Promise<(string | undefined)[]>;
-  /** How many members the consumer groups have whose name begins so. */
+  /** The number of members of the consumer groups whose name has this prefix. */
   members(prefix: string): Promise<number>;
 }
 
 const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** Nothing is made yet: not the topic, not the connections. */
+/** The topic and the connections are created at the first use. */
 export function testTopic(
   brokers: readonly string[],
   name = uniqueTopic(),

@@ -23,7 +23,7 @@ async function askForBroker(): Promise<Broker> {
   return openBroker({ environment: { kafkaBrokers: answer.brokers.join(), cacheDirectory: '' } });
 }
 
-/** A name no other test has. */
+/** A name that no other test uses. */
 export function uniqueTopic(prefix = 'rescind.test'): string {
   return `${prefix}.${randomBytes(6).toString('hex')}`;
 }

@@ -53,19 +53,19 @@ export function kidOf(token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')).kid;
 }
 
-/** People who come and go while something is done to the fleet. */
+/** Users who log in, refresh and log out during a test. */
 export interface Life {
-  /** Everything that was refused, in words; it must stay empty. */
+  /** Descriptions of all refusals; must stay empty. */
   readonly refused: readonly string[];
   requests(): number;
   /** Access tokens of sessions that were logged out, each acknowledged. */
   readonly loggedOut: readonly string[];
-  /** The names of the keys that have signed what was given out. */
+  /** The kids of the keys that signed the issued tokens. */
   readonly kids: ReadonlySet<string>;
   stop(): Promise<void>;
 }
 
-/** Each of some sessions refreshes again and again, and asks every instance with its newest token; others log in and out. */
+/** Refreshes these sessions repeatedly, and sends each newest token to every instance; other users log in and out. */
 export function live({ client, instances }: Fleet, user: User, sessions: readonly Tokens[]): Life {
   const refused: string[] = [];
   const loggedOut: string[] = [];

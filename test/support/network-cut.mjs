@@ -1,5 +1,5 @@
 // Loaded into a service with NODE_OPTIONS=--import: while the file NETWORK_CUT_FILE exists, the connections that it has made
-// break and new ones fail. Those made to it go on.
+// break and new ones fail. Connections from other processes to it continue.
 import { existsSync } from 'node:fs';
 import { Socket } from 'node:net';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { CryptoKey, JWK } from 'jose';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
-/** An application and what it proves itself by. */
+/** An application with its credentials. */
 export interface ProvingClient {
   readonly clientId: string;
   readonly method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
@@ -11,12 +11,12 @@ export interface ProvingClient {
   readonly kid: string;
 }
 
-/** The applications, by the way they authenticate. */
+/** The applications, one for each authentication method. */
 export const CLIENT_IDS = ['page', 'backend~basic', 'backend+post', 'backend-RS256', 'backend-ES256'];
 
-/** One for each way of authenticating, and what CLIENTS_FILE says of them. */
+/** One client for each authentication method, and their entries in CLIENTS_FILE. */
 export async function provingClients() {
-  // What form-encoding changes is in them (RFC 6749 section 2.3.1).
+  // Secrets with characters that form-encoding changes (RFC 6749 section 2.3.1).
   const secret = () => `${randomBytes(24).toString('base64')}+ %:é/=`;
   const keys = { RS256: await generateKeyPair('RS256'), ES256: await generateKeyPair('ES256') };
   const clients: Record<string, ProvingClient> = {};

@@ -4,26 +4,26 @@ import { afterAll, beforeAll } from 'vitest';
 import type { ProvingClient } from './oauth-clients.ts';
 import { proofOf, provingClients } from './oauth-clients.ts';
 
-/** What tests say to the endpoints of a running user-management. */
+/** Requests to the endpoints of a running user-management. */
 export interface OauthDriver {
   readonly fleet: Fleet;
   readonly url: string;
   readonly user: User;
   readonly clients: readonly ProvingClient[];
   client(clientId: string): ProvingClient;
-  /** The client that proves itself by HTTP Basic, and its header. */
+  /** The client that authenticates by HTTP Basic, and its header. */
   readonly basic: { readonly clientId: string; readonly authorization: string };
   login(more?: object, headers?: Record<string, string>): Promise<Tokens & { readonly sid: string }>;
-  /** By a client that proves itself. */
+  /** Logs in by a client that authenticates. */
   loginOf(client: ProvingClient): Promise<Tokens & { readonly sid: string }>;
   form(path: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<FleetResponse>;
   json(path: string, body: object, headers?: Record<string, string>): Promise<FleetResponse>;
   refresh(token: string, more?: Record<string, string>, headers?: Record<string, string>): Promise<FleetResponse>;
-  /** By the client of HTTP Basic, which may ask about all. */
+  /** Introspects by the client of HTTP Basic, which may introspect tokens of all clients. */
   introspect(token: string): Promise<FleetResponse>;
   /** The `aud` of tokens for the account endpoints. */
   readonly accountAudience: string;
-  /** What user-management answers to a token for accounts where asking changes nothing: 200, or its code. */
+  /** The response to a token for accounts of a request that changes nothing: 200, or the error code. */
   accepts(token: string): Promise<FleetResponse>;
 }
 
@@ -33,7 +33,7 @@ export function basicHeader(clientId: string, secret: string): string {
   return `Basic ${Buffer.from(`${encode(clientId)}:${encode(secret)}`).toString('base64')}`;
 }
 
-/** One fleet for all tests of a file, with a client for each way of authenticating. */
+/** One fleet for all tests of a file, with a client for each authentication method. */
 export function oauthFleet(options: FleetOptions): () => OauthDriver {
   let driver: OauthDriver | undefined;
   beforeAll(async () => {

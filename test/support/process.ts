@@ -12,7 +12,7 @@ interface LogLine {
 /** A service as a child process. */
 export interface ServiceProcess {
   readonly lines: LogLine[];
-  /** Everything it wrote. */
+  /** Its output so far, standard error included. */
   output(): string;
   /** Waits for a line with this event. */
   line(event: string): Promise<LogLine>;

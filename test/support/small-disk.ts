@@ -18,10 +18,10 @@ export interface SmallDisk {
 /** Whether this process may mount: as root, where the system allows it. */
 export const mayMount = tryMount();
 
-/** Whether the size of files can be limited for a process that runs. */
+/** Whether the size of files can be limited for a running process. */
 export const mayLimit = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0;
 
-/** Lets no file of a process grow beyond this: writes fail with EFBIG. Needs no rights. @param bytes or `unlimited` */
+/** Limits the size of the files of a process: further writes fail with EFBIG. Requires no privileges. @param bytes or `unlimited` */
 export function limitFileSize(pid: number | undefined, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
 }
@@ -48,7 +48,7 @@ function mount(path: string, size: string): void {
 export function smallDisk(size: string): SmallDisk {
   const path = temporaryDirectory();
   mount(path, size);
-  // Lazily: a service that the test opened may be closing its files still.
+  // Lazily: a service that the test opened may still be closing its files.
   onTestFinished(() => void execFileSync('umount', ['-l', path], { stdio: 'ignore' }));
   const filler = join(path, 'filler');
   return {
@@ -58,7 +58,7 @@ export function smallDisk(size: string): SmallDisk {
         try {
           for (;;) writeFileSync(filler, Buffer.alloc(bytes), { flag: 'a' });
         } catch {
-          // Full for pieces of this size.
+          // There is no space for a chunk of this size.
         }
       }
     },

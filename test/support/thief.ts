@@ -5,7 +5,7 @@ import type { Fleet } from '@rescind/dev-fleet';
 import { openPublisher } from '@rescind/feed-kafka';
 import { onTestFinished } from 'vitest';
 
-/** A thief who has copied the directory of the keys: it signs whatever it likes, and writes to the topic. */
+/** A thief who has copied the directory of the keys, signs any record with them, and writes to the topic. */
 export function thiefOf({ issuer, topic }: Fleet, brokers: readonly string[], stolen = '') {
   const log = issuer.environment.ISSUER ?? '';
   const publisher = openPublisher({ brokers, topic, clientId: 'thief', log, minRetentionMs: 60_000 });
@@ -16,7 +16,7 @@ export function thiefOf({ issuer, topic }: Fleet, brokers: readonly string[], st
   };
 }
 
-/** Signs with an event key of a directory of keys whatever it is given. */
+/** Signs any payload with an event key of a directory of keys. */
 export function stolenKey(directory: string, log: string, stolen = '') {
   const file =
     readdirSync(directory).find((name) => /^event-.*(?<!\.public)\.pem$/.test(name) && name.includes(stolen)) ?? '';

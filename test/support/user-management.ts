@@ -15,7 +15,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** What user-management is started with, on files in `directory`. */
+/** The environment of a user-management with its files in `directory`. */
 export function issuerEnvironment(directory: string, port: number): Record<string, string> {
   const clients = join(directory, 'feed-clients.json');
   writeFileSync(clients, JSON.stringify({ prices: FEED_SECRET, orders: FEED_SECRET }), { mode: 0o600 });
@@ -80,7 +80,7 @@ export function createClient(url: string, issuer = url) {
     register: (user: object = USER) => post('/register', user),
     refresh: (token: string, more: Record<string, string> = {}) =>
       form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: token, ...more }),
-    /** Whether user-management takes the token; asked where asking changes nothing. */
+    /** The status of a request with the token that changes nothing: 401 if the token is refused. */
     accepts: async (token: string) => (await post('/password', { nonsense: true }, asBearer(token))).status,
   };
 }

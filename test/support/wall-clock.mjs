@@ -1,5 +1,5 @@
 // Loaded into a service with NODE_OPTIONS=--import: its wall clock is ahead of the machine's by the milliseconds that
-// the file WALL_CLOCK_OFFSET_FILE says, as if somebody had set it. The monotonic clock stays as it is.
+// the file WALL_CLOCK_OFFSET_FILE contains, as if it had been set. The monotonic clock is unchanged.
 import { readFileSync } from 'node:fs';
 
 const file = process.env.WALL_CLOCK_OFFSET_FILE;

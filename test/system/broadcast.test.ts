@@ -33,7 +33,7 @@ it('a logout reaches both of two instances that started with copies of one denyl
   await client.logout(before.access_token);
   await untilAll(instances, before.access_token, 'token_revoked');
 
-  // As a cloned volume would have it: the same file, the same position, whatever identity a reader keeps in it.
+  // As on a cloned volume: the same file with the same position.
   await Promise.all([first.stop(), second.stop()]);
   for (const suffix of ['', '-wal', '-shm']) {
     const from = join(directory, `${first.name}.sqlite${suffix}`);

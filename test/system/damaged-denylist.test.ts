@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-// A position vouches for the rows before it: so a file that is not what was committed is set aside, and the log read again.
+// A position means that all earlier rows are in the file: a file that differs from what was committed is set aside, and the log read again.
 
 let broker: Broker;
 beforeAll(async () => {
@@ -83,7 +83,7 @@ it('an instance is not ready by age on an empty file that replaced a damaged one
   writeFileSync(path, bytes.fill(0xff, 4_096, 8_192));
   await prices.start();
   await waitFor('it is set aside', () => isSetAside(prices), 20_000);
-  // With the file as it was it would be ready by age after 5 s without an answer.
+  // With an intact file it would be ready by age after 5 s without a response.
   const until = Date.now() + 7_000;
   while (Date.now() < until) {
     expect((await prices.health()).status).toBe(503);

@@ -43,7 +43,7 @@ let fleet: Fleet;
 let link: Cable;
 let alive: Tokens;
 let known: Tokens;
-/** Valid until a condition revokes one. */
+/** Sessions that are valid until a test revokes them. */
 const spare: Tokens[] = [];
 
 const instance = () => fleet.instances[0] as ServiceProcess;

@@ -34,7 +34,7 @@ it('step-up: a route requires a new login if the last is too old, and then the s
   expect(challengeOf(answer)).toMatch(/^Bearer error="insufficient_user_authentication".* max_age="5"$/);
   expect((await ask('deny', tokens)).status).toBe(200);
 
-  // A refresh is no login.
+  // A refresh does not count as a login.
   const later = await refreshed(tokens);
   expect(codeOf(await ask('recent', later))).toBe('authentication_insufficient');
 

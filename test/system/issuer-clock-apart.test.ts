@@ -73,7 +73,7 @@ it.each([
     setWall(offset);
     await issuer.start();
 
-    // At once: it waits for the comparison.
+    // Logs in at once, while the comparison is pending.
     const refused = await tryLogin(fleet, user);
     expect([refused.status, codeOf(refused)]).toEqual([503, 'clock_parted']);
     expect((await client.refresh(phone.refresh_token)).status).toBe(503);

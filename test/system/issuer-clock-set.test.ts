@@ -47,7 +47,7 @@ it.each([
     await issuer.stop();
 
     setWall(ahead);
-    // Otherwise its clock would be found to be wrong.
+    // Otherwise the issuer would detect by the broker's clock that its own is wrong.
     if (transport === 'kafka') issuer.environment.TRUSTED_CLOCK = 'issuer';
     await issuer.start();
     const stolen = await client.login(user, 'while the clock is ahead');
@@ -91,7 +91,7 @@ async function brokerOfThisTest() {
   return broker;
 }
 
-/** By its key's row, or because an instance has fetched the keys since. */
+/** Waits until all instances refuse the token, by the row of its key, or because they have fetched the keys since. */
 async function untilRefused(instances: Fleet['instances'], token: string): Promise<void> {
   await waitFor('every instance refuses a token of before', async () => {
     const verdicts = await verdictsOf(instances, token);

@@ -16,11 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-/** Keys of others are kept for a second then. */
+/** Other verifiers then cache the keys for a second. */
 const SOON = { KEY_PUBLISH_BEFORE: '3s', LOGINS_PER_MINUTE: '100000' };
 const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.js', import.meta.url));
 
-/** By the cut-off, or because the key is no longer published: whichever the instance receives first. */
+/** Waits until all instances refuse the token, by the cut-off or because the key is no longer published, whichever arrives first. */
 async function untilRefused(instances: readonly ServiceProcess[], token: string): Promise<void> {
   await waitFor('every instance refuses it', async () => {
     const verdicts = await verdictsOf(instances, token);
@@ -51,7 +51,7 @@ it('a rotation by command under load refuses no request, ends no session and los
   await untilComplete(instances, 'kafka');
   expect(await verdictsOf(instances, before.access_token)).toEqual(['200', '200']);
   expect(kidOf(before.access_token)).toBe(first);
-  // A verifier of others, with the keys it had and with those of now.
+  // Another library verifies the tokens, with the former keys and with the present ones.
   for (const token of [before.access_token, (await client.login(user, 'after')).access_token]) {
     await jwtVerify(token, jwks, { issuer: issuer.url, audience: 'prices', typ: 'at+jwt' });
   }

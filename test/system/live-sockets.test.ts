@@ -50,7 +50,7 @@ it('a logout ends the sockets of its session at every instance, through Kafka, a
   ]);
   expect(going.every(({ socket }) => socket.connected)).toBe(true);
 
-  // Whoever was offline, and comes back with the token and the id of the former connection, gets nothing.
+  // A client that was offline and returns with the token and the id of the former connection receives nothing.
   for (const url of urls) {
     const back = await openRawSocketIo(url, { token: laptop.access_token, pid: 'x', offset: 'y' }, { path: PATH });
     const refusal = await back.text('44');

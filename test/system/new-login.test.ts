@@ -55,7 +55,7 @@ it('the owner is notified of a login from a new device despite failures, and "no
   await expect(client.login(user, 'the thief again')).rejects.toThrow('401');
   await untilAll(instances, (await client.login({ ...user, password }, 'laptop')).access_token, '200');
 
-  // Nothing of it is personal in the log of revocations, and no secret is in any log.
+  // The log of revocations has no personal data of the login, and no log file has a secret.
   const lines = [issuer, ...instances].flatMap((process) => process.lines).join('\n');
   for (const secret of [data.not_me, reset.data.reset_token, receiver.secret, user.password, password, user.username]) {
     expect(lines).not.toContain(String(secret));

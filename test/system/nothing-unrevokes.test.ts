@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-/** Asks all the time, from now on, and keeps whatever was accepted. */
+/** Sends requests continuously from now on, and collects the accepted tokens. */
 function watch(ask: () => Promise<string[]>): { stop(): Promise<string[]> } {
   const accepted: string[] = [];
   let watching = true;

@@ -74,7 +74,7 @@ describe.each(CLIENT_IDS)('%s', (clientId) => {
     if (client.method !== 'none') {
       expect(await openid.tokenIntrospection(config, refreshed.access_token)).toEqual({ active: false });
     }
-    // An access token dies alone.
+    // The revocation of an access token leaves its session open.
     const next = await openid.refreshTokenGrant(config, String(refreshed.refresh_token));
     expect(next.access_token).not.toBe(refreshed.access_token);
   });

@@ -8,7 +8,7 @@ import { untilAll, verdictOf } from '../support/fleet.ts';
 import { assertionOf, JWT_BEARER } from '../support/oauth-clients.ts';
 import { basicHeader, oauthFleet } from '../support/oauth-fleet.ts';
 
-// What was wrong with others and must not be with this, asked of running processes from outside.
+// Tests of known faults of other issuers, by requests to running processes.
 
 const driver = oauthFleet({ prices: 1, orders: 0, environment: { CORS_ORIGINS: 'https://app.example' } });
 
@@ -96,7 +96,7 @@ describe('client authentication', () => {
     ];
     for (const sent of two)
       expect(errorOf(await form('/oauth2/token', sent, headers))).toEqual([400, 'invalid_request']);
-    // The right secret by the wrong way, and none at all.
+    // The right secret by another method than the registered one, and no secret.
     for (const sent of [{ client_secret: secret }, {}]) {
       const answer = await form('/oauth2/token', { ...fields, client_id: basic.clientId, ...sent });
       expect(errorOf(answer)).toEqual([401, 'invalid_client']);
@@ -216,7 +216,7 @@ describe('transport', () => {
     }
     const { headers } = await request(`${url}/.well-known/jwks.json`);
     expect([headers.get('server'), headers.get('x-powered-by')]).toEqual([null, null]);
-    // Each from elsewhere, were it believed: then none would be too many.
+    // Each request claims another address. If that were trusted, no limit would be reached.
     const answers = await Promise.all(
       Array.from({ length: 130 }, (_, index) =>
         request(`${url}/login`, { method: 'POST', headers: { 'x-forwarded-for': `203.0.113.${index}` } }),

@@ -81,7 +81,7 @@ describe.each(['kafka', 'http'] as const)('by %s', (transport) => {
     await untilAll(fleet.instances, token, '200');
     const { txn, receipt } = await revoke(sidOf(token));
     expect(receipt).toMatchObject({ of: 3, reached: 3, left: 0, complete: true, missing: [] });
-    // What the receipt says is what the instances do.
+    // The instances refuse the token, as the receipt states.
     for (const instance of fleet.instances) expect(await verdictOf(instance, token)).toBe('token_revoked');
     expect(receipt.members.every(({ ms }) => ms !== null && ms >= 0 && ms < 2_000)).toBe(true);
     expect(await receiptOf(txn)).toEqual(receipt);

@@ -70,7 +70,7 @@ it.each(['kafka', 'embedded'])(
     await issuer.ready();
     await untilComplete(instances, log === 'kafka' ? 'kafka' : 'http');
 
-    // Every token of before is dead, and the sessions that had ended after the backup stay ended.
+    // Every earlier token is refused, and the sessions that had ended after the backup stay ended.
     for (const { access_token } of [early, late]) await untilAll(instances, access_token, 'token_revoked');
     for (const { refresh_token } of [early, late]) expect((await client.refresh(refresh_token)).status).toBe(400);
     const anew = await client.login(user, 'anew');

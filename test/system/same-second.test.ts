@@ -20,7 +20,7 @@ it('"log out everywhere" denies every earlier token and no later one, even withi
     expect((await client.logoutEverywhere(before)).status).toBe(204);
     const after = await client.login(user, `after ${round}`);
     await untilAll(instances, before.access_token, 'token_revoked');
-    // The cut-off has been applied: what came after it still works.
+    // The cut-off has been applied, and the later token is accepted.
     expect(await verdictsOf(instances, after.access_token)).toEqual(['200', '200']);
     if (decodeJwt(before.access_token).iat === decodeJwt(after.access_token).iat) sameSecond += 1;
   }
@@ -40,6 +40,6 @@ it('fifty logins race with "log out everywhere": each token is refused, or was m
   const tokens = racing.flatMap(({ status, body }) =>
     status === 200 ? [(body as { access_token: string }).access_token] : [],
   );
-  // Whatever was renewed belongs to a session that "everywhere" ended.
+  // Renewed tokens belong to a session that "everywhere" ended.
   for (const token of [early.access_token, ...tokens]) await untilAll(instances, token, 'token_revoked');
 });

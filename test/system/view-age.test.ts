@@ -51,7 +51,7 @@ it.each([
   await instance.start();
   const age = await waitFor('the check of the feed', () => ageOf(fleet));
   expect(age).toBeGreaterThan(performance.now() - silentSince - 2_000);
-  // Older than MAX_STALENESS: it is not ready by age, and takes nothing.
+  // The view is older than MAX_STALENESS: the instance is not ready by age, and accepts no token.
   expect(await verdictsOf(instances, token)).toEqual(['view_not_ready']);
 });
 
@@ -68,7 +68,7 @@ it('an instance that was frozen refuses requests until it has applied what was r
   const frozenAt = performance.now();
   await waitFor('more than MAX_STALENESS', () => performance.now() - frozenAt > 11_000, 20_000);
   instance?.resume();
-  // It has not read the logout, and knows that its view is too old to say so.
+  // It has not read the logout, and does not accept the token, because its view is too old.
   expect(await verdictsOf(instances, valid.access_token)).not.toEqual(['200']);
   await issuer.start();
   await untilAll(instances, revoked.access_token, 'token_revoked');

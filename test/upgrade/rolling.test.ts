@@ -126,7 +126,7 @@ describe.each(LOGS)('a fleet of two versions (%s)', (log) => {
       let stays = await client.login(user, 'stays');
       const revoked = [(await comeAndGo(fleet, 'before')).access_token];
       for (const name of order) {
-        // While it is stopped a user logs out, where that is possible.
+        // A user logs out while the process is stopped, unless that is the issuer.
         const process = fleet[name];
         const leaving = await client.login(user, `leaves with ${name}`);
         await untilAll(instances, leaving.access_token, '200');

@@ -2,7 +2,7 @@ import type { Case } from '../case.ts';
 
 interface Listed {
   readonly id: string;
-  /** Only what is run is loaded: a room that is being rebuilt hides the figures of no other. */
+  /** Loads the case when it is run, so that a case which cannot be loaded does not prevent the others. */
   load(): Promise<Case>;
 }
 

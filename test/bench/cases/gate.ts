@@ -22,7 +22,7 @@ interface Contestant {
   decide(): Promise<void> | void;
 }
 
-/** What a service pays for a decision that another process makes. */
+/** Measures what a service pays for a decision that another process makes. */
 export const gate: Case = {
   id: 'gate',
   what: 'a decision in process, by the gate, and by introspection, one after the other over one connection',

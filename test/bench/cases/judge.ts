@@ -10,7 +10,7 @@ import { keep, race, spreads } from '../race.ts';
 const TOKENS = 16_384;
 const SIZES = [1_000, 100_000, 1_000_000];
 
-/** What the denylist costs in a decision, and how that grows with its entries. Promises nothing by itself. */
+/** Measures the cost of the denylist in a decision, and how it grows with the entries. Promises nothing by itself. */
 export const judging: Case = {
   id: 'judge',
   what: 'judging a token that nothing denies (four look-ups)',

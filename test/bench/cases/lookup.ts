@@ -13,7 +13,7 @@ const OURS = 'denylist.db';
 const OURS_AGAIN = 'file.db';
 const PLAIN = 'plain.db';
 
-/** What one token costs that nothing denies: four look-ups, all misses. Promises nothing by itself. */
+/** Measures the look-ups of a token that no row denies: four misses. Promises nothing by itself. */
 export const lookup: Case = {
   id: 'lookup',
   what: 'all four checks of a token (jti, sid, sub, client_id), all misses',

@@ -31,7 +31,7 @@ export const p1: Case = {
         asked('fast-jwt, cached', tokens, createFastVerifier(live)),
       ];
       requireAccepted(guard, tokens);
-      // Every token has been seen by everybody before it counts, however short the bursts.
+      // Each contestant decides about every token once before the measurement, however short the bursts are.
       for (const contestant of contestants) contestant.run(live);
       const times = race(contestants, { rounds: quick ? 5 : 15, burstMs: 40 });
       bars.push(
@@ -59,7 +59,7 @@ function createFastVerifier(cache: number): (token: string) => unknown {
   return createVerifier({ key, cache: cache * 2, algorithms: ['RS256'], allowedIss: ISSUER, allowedAud: AUDIENCE });
 }
 
-/** A guard that refuses is quick, and measures nothing. */
+/** Throws if the guard refuses a token: a refusal is faster, and its time would not be comparable. */
 export function requireAccepted(guard: Guard, tokens: readonly string[]): void {
   for (const token of tokens) if (!guard.decide(token).accepted) throw new Error('the guard refused a good token');
 }

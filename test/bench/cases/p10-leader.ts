@@ -10,12 +10,12 @@ import { acceptedToken, checkOf, openBenchFleet, refusedAfter, sumOf, untilCalm 
 import { spreadOf } from '../race.ts';
 
 const INSTANCES = { prices: 2, orders: 1 };
-/** At most so long, at random, before the leader is disturbed: no beat of a heartbeat decides. */
+/** The longest random wait before the leader is disturbed, so that the results do not depend on the phase of the heartbeats. */
 const PAUSE_MS = 1_000;
 /** In the first 10 s of an epoch standby streams carry no events (docs/protocol.md): a fleet in service is older. */
 const OLD_ENOUGH_MS = 12_000;
 const MEND_LIMIT_MS = 120_000;
-/** What each publication is late by. */
+/** The delay of each publication. */
 const LATE_MS = 300;
 
 /** Why a reader reads the fallback transport. */
@@ -107,7 +107,7 @@ export const p10Late: Case = {
       times.push(await refusedAfter(fleet, await acceptedToken(fleet, user)));
       await delay(Math.random() * PAUSE_MS);
     }
-    // Since the start of each process, not since the fleet was calm.
+    // Counted since the start of each process, not since the fleet was calm.
     const switches = await sumOf(fleet.instances, 'rescind_feed_fallback_total');
     const acknowledgementMs = Number((await checkOf(fleet.issuer, 'relay'))?.acknowledgementMs);
     if (!(acknowledgementMs >= LATE_MS)) throw new Error(`acknowledgements take ${acknowledgementMs} ms`);

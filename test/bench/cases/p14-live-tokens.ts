@@ -6,7 +6,7 @@ import { spreadOf } from '../race.ts';
 
 const ignore = () => undefined;
 
-/** What the guard's index of live tokens costs, and what it saves. */
+/** Measures the cost of the guard's index of live tokens, and what it saves. */
 export const p14: Case = {
   id: 'P14',
   what: 'live connections: end one of many, judge a message, memory of a live token',

@@ -15,7 +15,7 @@ import { spreadOf } from '../race.ts';
 
 const CLIENTS = fileURLToPath(new URL('../processes/socket-clients.ts', import.meta.url));
 
-/** What ten thousand guarded sockets need, and how they end together. */
+/** Measures the resources of ten thousand guarded sockets, and the time in which all of them end. */
 export const p14Sockets: Case = {
   id: 'P14-sockets',
   what: 'ten thousand sockets of Socket.IO: memory, CPU, and the end of all',

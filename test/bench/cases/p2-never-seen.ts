@@ -6,10 +6,10 @@ import { keep, ratio, spreads } from '../race.ts';
 import { entriesOf, pathOf, requireAccepted, verifyByJsonwebtoken } from './p1-seen.ts';
 
 const TOKENS_A_ROUND = 1_000;
-/** They take turns so often that what else the machine does meets both. */
+/** The number of turns of each contestant: enough that other load of the machine affects both alike. */
 const PIECES = 20;
 
-/** Every token is shown to each of them once. */
+/** Each contestant verifies every token once. */
 export const p2: Case = {
   id: 'P2',
   what: 'decision on a token never seen, all checks',
@@ -34,7 +34,7 @@ export const p2: Case = {
       for (const [who, [name]] of contestants.entries()) {
         if (round >= 0) measured.get(name)?.push(((spent[who] ?? 0) * 1e6) / TOKENS_A_ROUND);
       }
-      // Heartbeats want a turn of the event loop.
+      // Heartbeats are read in a turn of the event loop.
       await new Promise((resolve) => setTimeout(resolve));
     }
     const figure = ratio(measured, 'guard', 'jsonwebtoken.verify(KeyObject)');

@@ -18,7 +18,7 @@ const CONNECTIONS = 50;
 const TOKENS = 1_000;
 const NONE = 'no auth';
 
-/** What runs where: the servers' kinds and how they are called. */
+/** The compared servers: their kinds and names. */
 const RIVALS = {
   none: NONE,
   guard: 'guard',
@@ -34,7 +34,7 @@ interface Server {
   readonly child: Child;
 }
 
-/** What one server did in one round. */
+/** The figures of one server in one round. */
 interface Load {
   readonly perSecond: number;
   readonly cpuMicros: number;

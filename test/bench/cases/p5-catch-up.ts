@@ -87,7 +87,7 @@ async function untilReady(open: () => Guard): Promise<number> {
   return performance.now() - start;
 }
 
-/** Requests to a guarded service, while it catches up and when it has. What it answers meanwhile (503) is not the question. */
+/** Measures requests to a guarded service while it catches up, and afterwards. Their status, 503 meanwhile, does not matter. */
 async function probeDuring(open: () => Guard, token: string) {
   await using opened = open();
   const app = express().use(guard(opened));
@@ -103,7 +103,7 @@ async function probeDuring(open: () => Guard, token: string) {
     };
     await opened.ready();
     const busy = await stretch();
-    // Memory is still being filled, or the collector has something to do.
+    // Not measured: memory may still be filled, and garbage collected.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await stretch();
     await new Promise((resolve) => setTimeout(resolve, 3_000));

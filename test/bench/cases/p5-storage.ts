@@ -8,7 +8,7 @@ import { middle, spreadOf } from '../race.ts';
 
 const VERIFIED = 500;
 
-/** The half of a catch-up that is the denylist's: rows committed, as the follower commits them, beside signatures verified. */
+/** The share of the denylist in a catch-up: rows committed, as the follower commits them, beside signatures verified. */
 export const p5Storage: Case = {
   id: 'P5-storage',
   what: 'catch-up, its storage: rows committed a second against the raw RS256 verify rate',

@@ -5,7 +5,7 @@ import type { Case, Setting } from '../case.ts';
 import { BATCH, ISSUER, logout, newId, stateAt, untilInMemory } from '../material/rows.ts';
 import { spreadOf } from '../race.ts';
 
-/** Also for a quick look: SQLite's own 12 MB are shared by as many as the promise is about. */
+/** The number of the promise, also in a quick run: SQLite's own 12 MB are divided by it. */
 const ENTRIES = 1_000_000;
 const pathOf = ({ directory }: Setting) => join(directory, 'denylist.db');
 
@@ -45,7 +45,7 @@ export const p6: Case = {
   },
 };
 
-/** The code of SQLite and of the denylist is in memory before it counts. */
+/** Loads the code of SQLite and of the denylist into memory before the measurement. */
 function warmUp(path: string): void {
   const denylist = openDenylist({ path });
   denylist.commit({ state: stateAt(1), cutoffs: [logout(newId(), 1)] });
@@ -53,10 +53,10 @@ function warmUp(path: string): void {
   denylist.close();
 }
 
-/** Resident memory when what is garbage has gone. */
+/** Resident memory after garbage collection. */
 async function resident(): Promise<number> {
   if (globalThis.gc === undefined) throw new Error('wants node --expose-gc');
-  // The allocator gives pages back a little later than the collector finds them free.
+  // The allocator returns pages to the system some time after the garbage collection.
   for (let time = 0; time < 5; time++) {
     globalThis.gc();
     await new Promise((resolve) => setTimeout(resolve, 100));

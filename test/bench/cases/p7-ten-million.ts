@@ -9,7 +9,7 @@ import { asked, requireAccepted } from './p1-seen.ts';
 
 const TOKENS = 1_000;
 
-/** P1 again, with ever more entries. */
+/** P1 with more and more entries. */
 export const p7: Case = {
   id: 'P7',
   what: 'decision on a token seen before, with 10 M entries against 1 k',

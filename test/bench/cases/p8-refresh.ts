@@ -9,9 +9,9 @@ import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE, newClaims, newTokens } from '../material/tokens.ts';
 import { middle, spreadOf } from '../race.ts';
 
-/** As many as wait for an answer at once. */
+/** The number of concurrent refreshes. */
 const IN_FLIGHT = 64;
-/** Refreshes until the optimizing compiler has done with them. */
+/** Refreshes before the measurement, after which the code is optimized. */
 const WARM_UP = 3_000;
 
 /** The cost of a refresh beyond its signature; the refresh is durable before the response. */
@@ -31,7 +31,7 @@ export const p8: Case = {
     const refreshing = () => crowd.refresh(burst, IN_FLIGHT);
     const alone = () => crowd.refresh(burst / 10, 1);
 
-    // Each has been through the optimizing compiler before it counts.
+    // The code of each is optimized before the measurement.
     signing();
     await crowd.refresh(WARM_UP, IN_FLIGHT);
     const measured: Record<'signing' | 'refreshing' | 'alone', number[]> = { signing: [], refreshing: [], alone: [] };
@@ -70,7 +70,7 @@ function open(directory: string): Promise<Issuer> {
   });
 }
 
-/** Sessions that are refreshed in turns, so that none is ever used twice at once. */
+/** Begins sessions that are refreshed in turns, so that no session has two concurrent refreshes. */
 async function logIn(issuer: Issuer, sessions: number) {
   const tokens: string[] = [];
   for (let at = 0; at < sessions; at++) {

@@ -14,9 +14,9 @@ import { newId } from '../material/rows.ts';
 
 /** As many bytes as an event has. */
 const EVENT_BYTES = 1_000;
-/** Until compilers have done with both, and the heaps are as large as they become. */
+/** Revocations before the measurement, after which the code of both is optimized and the heaps have their final size. */
 const WARM_UP = 60;
-/** Between two revocations: the most ms, at random, so that none waits for the beat of another clock. */
+/** The longest random wait between two revocations, in ms, so that they do not depend on the phase of any timer. */
 const PAUSE_MS = 20;
 
 /** ms from the beginning until the last reader has it, and until each has. */
@@ -25,7 +25,7 @@ interface Sample {
   readonly each: readonly number[];
 }
 
-/** The same text to as many readers: by kafkajs alone, and as a revocation that is denied. */
+/** Compares the delivery of a text to all readers by kafkajs alone with a revocation until all instances enforce it. */
 async function compare(readers: number, { quick, directory, say }: Setting) {
   const samples = quick ? 60 : 400;
   const broker = await openBroker({ own: true, log: say });
@@ -120,7 +120,7 @@ function quantile(values: readonly number[], share: number): number {
 const lasts = (samples: readonly Sample[]) => samples.map(({ last }) => last);
 const eaches = (samples: readonly Sample[]) => samples.flatMap(({ each }) => each);
 
-/** The half, the 99th in a hundred, and the worst. */
+/** The median, the 99th percentile and the maximum. */
 const latency = (name: string, values: readonly number[]): Spread => ({
   name: `${name} (median, p99, worst)`,
   median: quantile(values, 0.5),

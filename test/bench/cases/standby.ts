@@ -14,9 +14,9 @@ import { spreadOf } from '../race.ts';
 const STREAMS = 1_000;
 /** Each stream has a heartbeat so often. */
 const HEARTBEAT_MS = 10_000;
-/** The share of the heartbeats that must have come at least: one more or less is at the edges of a minute. */
+/** The least share of the heartbeats that must have arrived: a minute may have one more or less at its ends. */
 const ENOUGH = 0.8;
-/** Until compilers have done with what an issuer does each second. */
+/** The time after which the code that an issuer runs each second is optimized. */
 const SETTLE_MS = 20_000;
 /** Of /proc/<pid>/stat: 10 ms, on every Linux. */
 const TICKS_PER_SECOND = 100;

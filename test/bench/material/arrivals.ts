@@ -1,4 +1,4 @@
-/** When a text came to each of many readers. */
+/** When a text arrived at each reader. */
 export interface Arrival {
   readonly text: string;
   /** By the monotonic clock of the machine (`clockMs`), one for each reader. */
@@ -8,7 +8,7 @@ export interface Arrival {
 /** ms of the monotonic clock, which all processes of a Linux machine share. */
 export const clockMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-/** Prints a text as JSON, with its times, when all of `readers` have it. Those that come twice count once. */
+/** Prints a text as JSON, with its times, once all `readers` have it. A repeated arrival is ignored. */
 export function createArrivals(readers: number): (text: string, reader: number) => void {
   const seen = new Map<string, number[]>();
   let last = '';

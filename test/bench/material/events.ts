@@ -13,11 +13,11 @@ export interface EventFiles {
 }
 
 export const EPOCH = '0000000001-aaaaaaaaaaaaaaaa';
-/** Its length in bytes stands before each. */
+/** The size of the length, in bytes, that precedes each event in the file. */
 export const LENGTH_BYTES = 4;
 const PARTS = 2;
 
-/** Any event's id, known to whoever signs the one after it. */
+/** The id of the event with this seq, which the thread that signs the next event computes too. */
 export const eventId = (seq: number) =>
   createHash('sha256').update(`event ${seq}`).digest().toString('base64url', 0, 16);
 
@@ -32,14 +32,14 @@ export function readKey(directory: string, name: 'event' | 'token'): SigningKey 
   return signingKeyFromPem(readFileSync(join(directory, `${name}-key.pem`), 'utf8'));
 }
 
-/** For processes that are to have the same ones. */
+/** Writes keys for all processes that have to use the same ones. */
 export function writeKeys(directory: string): void {
   for (const name of ['event', 'token']) {
     writeFileSync(join(directory, `${name}-key.pem`), signingKeyToPem(generateSigningKey()));
   }
 }
 
-/** Signs them in as many threads as there are files; 250 µs each. */
+/** Signs the events in as many threads as there are files; 250 µs each. */
 export async function makeEventFiles(files: EventFiles): Promise<void> {
   writeKeys(files.directory);
   await Promise.all(partsOf(files).map((part) => signInThread(files, part)));

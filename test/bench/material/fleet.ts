@@ -5,10 +5,10 @@ import type { MetricName } from '@rescind/revocation/metrics';
 import { waitFor } from '../../support/wait.ts';
 import { clockMs } from './arrivals.ts';
 
-/** Between two requests to one instance. */
+/** The wait between two requests to one instance. */
 const ASK_AGAIN_MS = 2;
 const REFUSED_LIMIT_MS = 60_000;
-/** A transport that was left may be held for 5 minutes. */
+/** The longest wait: a fallback transport may be read for 5 minutes. */
 const CALM_LIMIT_MS = 330_000;
 
 const PRELOAD = fileURLToPath(new URL('preload-issuer.mjs', import.meta.url));

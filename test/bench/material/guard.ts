@@ -10,7 +10,7 @@ import { AUDIENCE, signingKey } from './tokens.ts';
 const HEARTBEAT_MS = 1_000;
 const eventKey = generateSigningKey();
 
-/** A log without events that is alive: one signed heartbeat a second, in this process. */
+/** A log without events, with one signed heartbeat a second, in this process. */
 function heartbeatsOnly(): Feed {
   const encoder = createEventEncoder({ log: ISSUER, sign: createSigner(eventKey, { typ: 'secevent+jwt' }) });
   const { epoch } = stateAt(0);

@@ -1,10 +1,10 @@
 import Database from 'better-sqlite3';
 import { newId } from './rows.ts';
 
-/** The claims that are asked of each token. */
+/** The claims that are looked up for each token. */
 export const CLAIMS = ['jti', 'sid', 'sub', 'client_id'];
 
-/** One table a claim, its values as text, as one would write it. */
+/** Makes one table for each claim, its values as text, without any optimization. */
 export function makePlainTables(path: string, entries: number): void {
   const database = new Database(path);
   database.pragma('journal_mode = WAL');

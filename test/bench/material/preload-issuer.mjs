@@ -1,5 +1,5 @@
 // Loaded into an issuer with NODE_OPTIONS=--import. With KAFKA_LATE_PORTS (a list) and KAFKA_LATE_MS, everything that it sends
-// to these ports leaves so many ms later: what it publishes comes to the broker, and to readers, that late, and so does the
+// to these ports is delayed by so many ms: its publications reach the broker and the readers later, and so does the
 // acknowledgement. On SIGUSR2 it collects garbage, and logs `garbage_collected`.
 import { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';

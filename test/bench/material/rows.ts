@@ -9,12 +9,12 @@ import type { Setting } from '../case.ts';
 
 export const ISSUER = 'https://login.example';
 const HOUR_MS = 3_600_000;
-/** As many as the follower commits at once. */
+/** The number of rows that the follower commits at once. */
 export const BATCH = 500;
 
 export const newId = () => randomBytes(16).toString('base64url');
 
-/** Sorts by its place, so that a large file is made quickly: what it is like in memory does not depend on it. */
+/** An id that sorts by its place, so that a large file is made quickly. The order has no effect on the use of memory. */
 function orderedId(place: number): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(place, 0, 6);
@@ -45,7 +45,7 @@ export function stateAt(seq: number): LogState {
 
 /**
  * Fills a denylist with rows about sessions, and one in a hundred about a token, a user and a client, so that every
- * token is asked for all four.
+ * token is looked up by all four.
  */
 function fill(denylist: Denylist, entries: number): void {
   const claims = ['jti', 'sub', 'client_id'];
@@ -54,16 +54,16 @@ function fill(denylist: Denylist, entries: number): void {
       const place = from + index;
       return logout(orderedId(place), place + 1, place % 100 < claims.length ? claims[place % 100] : 'sid');
     });
-    // The state of a log that has nothing more to tell: a guard opened over it is whole at the first heartbeat.
+    // The state of a log without further events: the view of a guard over it is complete at the first heartbeat.
     denylist.commit({ state: stateAt(0), cutoffs });
   }
 }
 
-/** What is compared to see how a time grows with the number of entries. */
+/** The numbers of entries that are compared, to see how a time grows with them. */
 export const sizesOf = ({ quick }: Pick<Setting, 'quick'>): number[] =>
   quick ? [1_000, 100_000, 1_000_000] : [1_000, 1_000_000, 10_000_000];
 
-/** Makes a file with so many entries. */
+/** Makes a file with this number of entries. */
 export function fillFile(path: string, entries: number): void {
   const denylist = openDenylist({ path });
   fill(denylist, entries);

@@ -33,6 +33,6 @@ const sign = signBy(signingKey);
 /** @param by default: a signature of this process's own key */
 export const newTokens = (count: number, by: SigningKey = signingKey): string[] => {
   const signed = by === signingKey ? sign : signBy(by);
-  // In one piece, as from a socket: of parts put together, the first to read it would pay for the joining.
+  // A flat string, as from a socket: a concatenated one would be flattened by its first reader, which would take longer.
   return Array.from({ length: count }, () => Buffer.from(signed(newClaims())).toString('latin1'));
 };

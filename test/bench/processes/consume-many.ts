@@ -2,10 +2,10 @@ import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import kafkajs from 'kafkajs';
 import { createArrivals } from '../material/arrivals.ts';
 
-/** Bare kafkajs consumers of one topic, each a group of its own. Prints `ready`, then when each record was with all of them. */
+/** Bare kafkajs consumers of one topic, each a group of its own. Prints `ready`, then the times at which each record reached the consumers. */
 const [brokers = '', topic = '', count = ''] = process.argv.slice(2);
 const consumers = Number(count);
-// Without it kafkajs burns timers on Node 24.
+// Without the patch kafkajs starts hundreds of timers a second on Node 24.
 patchRequestQueue();
 const arrived = createArrivals(consumers);
 const joined = Array.from({ length: consumers }, async (_, index) => {

@@ -16,7 +16,7 @@ const [brokers = '', topic = '', count = '', issuerUrl = '', directory = ''] = p
 const instances = Number(count);
 const denied = createArrivals(instances);
 
-/** Notes what is denied in the tick that denies it. */
+/** Notes a denied value in the tick that denies it. */
 function noting(denylist: Denylist, instance: number): FeedStore {
   return {
     ...denylist,

@@ -16,7 +16,7 @@ import { CLAIMS, openPlainTables } from '../material/plain-tables.ts';
 import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE } from '../material/tokens.ts';
 
-/** Without its types: it and we both say what `request.auth` is, and TypeScript takes one answer. */
+/** Without its types: its declaration of `request.auth` conflicts with that of this project. */
 const { auth }: { auth(options: object): RequestHandler } = createRequire(import.meta.url)('express-oauth2-jwt-bearer');
 
 /**
@@ -77,5 +77,5 @@ createInterface(process.stdin)
     const { user, system } = process.cpuUsage();
     process.stdout.write(`${user + system}\n`);
   })
-  // Whatever it holds open: what it was started for is over.
+  // Exits although it has open connections: the measurement has ended.
   .on('close', () => process.exit());

@@ -7,7 +7,7 @@ import { toCutOff } from '../../support/cut-offs.ts';
 import { EPOCH, eventId, LENGTH_BYTES, readKey } from '../material/events.ts';
 import { ISSUER, newId } from '../material/rows.ts';
 
-/** Writes the events from one seq to another into a file: a thread of those who prepare. */
+/** Writes the events from one seq to another into a file. A thread of `makeEventFiles`. */
 const { directory, name, from, to } = workerData as { directory: string; name: string; from: number; to: number };
 const HOURS_MS = 12 * 3_600_000;
 const FLUSH = 1_000;

@@ -3,7 +3,7 @@ import { WebSocket } from 'ws';
 
 /**
  * Opens a raw Socket.IO client (protocol 5) for each token, one token a line of standard input after the address. Prints `open` when all are
- * connected, then `closed` with the number of those that were told `session_ended` when all are closed.
+ * connected, then `closed` with the number of those that received `session_ended`, when all are closed.
  */
 const lines: string[] = [];
 for await (const line of createInterface(process.stdin)) lines.push(line);

@@ -7,6 +7,6 @@ export async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined)
     throw new Error('there is no Chromium: `apt-get install chromium`, or set CHROMIUM to the path of one');
-  // Root has no sandbox of its own in a container.
+  // Chromium has no sandbox for root in a container.
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
 }

@@ -5,7 +5,7 @@ import { openUserManagement, USER } from '../../support/user-management.ts';
 
 type Environment = Parameters<typeof openUserManagement>[0];
 
-/** What a browser does with the refresh cookie. */
+/** A fetch that handles the refresh cookie as a browser does. */
 function withCookies(): typeof fetch {
   let cookie: string | undefined;
   return async (input, init = {}) => {

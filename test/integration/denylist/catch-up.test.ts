@@ -14,7 +14,7 @@ import { cutoff, freshPath, LOG, leftByKill, open, REFUSED, refuseRows, stateAt 
 // Rows of a change with a hundred or more are staged in a table and move into the main table later. No reader may notice, whatever happens
 // in between.
 
-/** What the tables of a file hold. The file may be in use. */
+/** The numbers of rows in the tables of a file, which may be in use. */
 function tablesOf(path: string) {
   const file = new DatabaseSync(path, { readOnly: true });
   const number = (sql: string) => Number(Object.values(file.prepare(sql).get() ?? {})[0]);
@@ -29,7 +29,7 @@ function tablesOf(path: string) {
   return held;
 }
 
-/** Call after call, as often as it takes and no more often than that can be. */
+/** Prunes until a call removes nothing, at most a thousand times. */
 function pruneAll(denylist: Denylist, ...how: Parameters<Denylist['prune']>): void {
   for (let call = 0; call < 1_000; call += 1) if (denylist.prune(...how) === 0) return;
   throw new Error('there is always something to prune');
@@ -170,7 +170,7 @@ test.each(MAKE)(
     for (let from = 0; from < values.length; from += 500) {
       const cutoffs = values.slice(from, from + 500).map((value, at) => cutoff({ value }, from + at + 1));
       denylist.commit({ state: stateAt(from + 500), cutoffs });
-      // Whatever was moved for it is where it was before.
+      // A failed commit leaves staged rows where they were.
       if (from % 2_500 === 0) {
         const accept = refuseRows(path);
         const failing = [...cutoffs, cutoff({ value: `${REFUSED}-${from}` })];
@@ -240,7 +240,7 @@ test('no row is moved while a large file is read into memory, and staged rows ar
   await waitFor('memory is filled', isFilled, 20_000);
   expect(values.filter((value) => again.row(LOG, 'sid', value) === undefined)).toEqual([]);
   expect(again.count()).toBe(100_000);
-  // As often as there are rows, and no more: what is pruned is gone from memory too.
+  // Pruning removes each row once, from memory too: the count is 0 then.
   for (let beat = 0; beat < 16; beat += 1) again.commit({ state: stateAt(100_002), cutoffs: [] });
   pruneAll(again, [LOG], 2_001);
   expect(again.count()).toBe(0);

@@ -18,8 +18,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cutoff, everything, freshPath, LOG, leftByKill, open, stateAt } from './support.ts';
 
-// A file says where the log was read up to, and vouches so for every row before. Whatever happens to its bytes, it is either set
-// aside, or it answers as it did.
+// The position in a file means that every earlier row is in it. Whatever happens to its bytes, the file is either set aside, or returns
+// the same rows as before.
 
 const STATE = stateAt(400, { logTime: 1_000, suspect: 'quarantined' });
 const QUARANTINED = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', reason: 'version' };
@@ -136,7 +136,7 @@ describe('one flipped bit', () => {
 });
 
 describe('a copy of a live file', () => {
-  /** Rows go and come between two copies, so that pages of both times differ. */
+  /** Rows are added between two copies, so that their pages differ. */
   function twoTimes() {
     const path = freshPath();
     const denylist = openDenylist({ path });
@@ -163,7 +163,7 @@ describe('a copy of a live file', () => {
     return { path, denylist, early, late, id };
   }
 
-  /** A position vouches for all rows before it, whichever time it is of. */
+  /** Expects all rows before the position of a file, whichever copy the position is from. */
   function expectConsistent(path: string, id: (number: number) => string): void {
     const denylist = open(path);
     const rows = (denylist.load(LOG)?.seq ?? -2_000) + 2_000;

@@ -14,7 +14,7 @@ import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
 const ROWS = 40;
 const HOLD = fileURLToPath(new URL('hold.ts', import.meta.url));
 
-/** What a process on a bad disk says of itself. */
+/** The report of a process on a faulty disk. */
 interface Report {
   /** The code of the error that kept it from opening the file. */
   readonly refused?: string;
@@ -101,7 +101,7 @@ describe.skipIf(!mayMount)('a file system that is full', () => {
     first.commit({ state: stateAt(1), cutoffs: [cutoff({ value: 'row-1' }, 1)] });
     disk.fill();
     const full = expect.objectContaining({ code: 'denylist_unwritable' });
-    // SQLite writes into the room its log has already, and then no more.
+    // SQLite can write only into the space that its log already has.
     let seq = 1;
     const enforceNext = () => {
       seq += 1;

@@ -1,5 +1,5 @@
 // A process that opens the denylist at the path given to it. With `commit` it commits a row, with `fill N` it enforces N rows, tries
-// to write each, prints what came of it and ends; else it holds the denylist until it is killed.
+// to write each, prints the result and ends; otherwise it holds the denylist until it is killed.
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import { RescindError } from '@rescind/revocation';

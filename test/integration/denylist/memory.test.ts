@@ -17,7 +17,7 @@ const lookupsOf = (denylist: Denylist) => denylist.health()[0]?.lookups;
 const untilInMemory = (denylist: Denylist) =>
   waitFor('look-ups are answered from memory', () => lookupsOf(denylist) === 'memory', 20_000);
 
-/** So many rows that a file is not read in one go. */
+/** More rows than are read from a file at once. */
 const MANY = 60_000;
 
 function sessions(count: number, from = 0, expiresAt = 2_000): CutOffRow[] {

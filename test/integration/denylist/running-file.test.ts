@@ -56,7 +56,7 @@ describe('a file whose bit flips while its denylist is open', () => {
     expect(events).toContain('error denylist_file_fault damaged');
     expect(events).toContain('rescind_denylist_file_faults_total damaged');
 
-    // What comes is enforced, and the position in the file stays where it is.
+    // New rows are enforced, and the position in the file does not move.
     denylist.enforce({ state: stateAt(4), cutoffs: [cutoff({ value: 'session-4' }, 4)] });
     expect(() => denylist.flush()).toThrow(expect.objectContaining({ code: 'denylist_unwritable' }));
     expect(rowOf(denylist, 4)).toBeDefined();

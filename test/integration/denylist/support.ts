@@ -19,14 +19,14 @@ export function freshPath(): string {
   return join(temporaryDirectory(), 'denylist.db');
 }
 
-/** Open until the test has finished. */
+/** Opens a denylist that is closed when the test has finished. */
 export function open(path: string): Denylist {
   const denylist = openDenylist({ path });
   onTestFinished(() => denylist.close());
   return denylist;
 }
 
-/** What a kill leaves behind: the file and its log as they are while they are in use. */
+/** Copies the file and its write-ahead log while they are in use, as a kill leaves them. */
 export function leftByKill(path: string, copy: string): string {
   for (const part of ['', '-wal']) cpSync(path + part, copy + part);
   return copy;
@@ -37,7 +37,7 @@ export const REFUSED = 'refused';
 
 /**
  * Makes SQLite refuse new rows whose value begins with `REFUSED`, and so the transaction they are in, however much was done before.
- * @returns what ends that
+ * @returns a function that ends this
  */
 export function refuseRows(path: string): () => void {
   const tables = ['cutoff', ...Array.from({ length: 16 }, (_, table) => `staged_${table}`)];
@@ -96,7 +96,7 @@ const VALUES = [
 
 const time = fc.integer({ min: 0, max: 5_000 });
 
-/** Rows that often share a key, so that merging has something to do. */
+/** Rows that often share a key, so that they are merged. */
 export const cutoffs = fc.array(
   fc
     .record({
@@ -111,7 +111,7 @@ export const cutoffs = fc.array(
     })
     .map(({ issuedUntil, epoch, seq, ...denial }) =>
       toRow(toCutOff({ ...denial, issuedUntil }), {
-        // What has the same place in the log is the same event: of one revocation, for one reason.
+        // Rows with the same position in the log are of the same event, with one revocation and one reason.
         txn: `txn-${epoch}-${seq}`,
         reason: seq % 2 === 0 ? 'logout' : 'password_changed',
         epoch,
@@ -121,7 +121,7 @@ export const cutoffs = fc.array(
   { maxLength: 40 },
 );
 
-/** Everything the denylist says, by its door: each row, the names of claims, the counts. */
+/** Everything that the methods of the denylist return: each row, the names of claims, the counts. */
 export function everything(denylist: Denylist) {
   const rows: CutOffRow[] = [];
   for (const iss of ISSUERS) {
@@ -148,7 +148,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /**
  * `openDenylist` of a copy of the source with one change.
- * @param from what stands in the source once
+ * @param from a text that occurs in the source once
  */
 export async function mutated(file: string, from: string, to: string): Promise<Open> {
   const directory = temporaryDirectory();

@@ -39,7 +39,7 @@ const SCHEMAS: Readonly<Record<number, string>> = {
   4: TABLES + STAGED,
   5: TABLES + STAGED + DIGEST,
 };
-/** What version 5 computed for the content below. */
+/** The sums that version 5 computed for the content below. */
 const SUMS_OF_5 = { rows: '28BEEBCE2885B1D2B14BBDBA38434DA7', logs: 'C990A74D1188F4DE6B777EF15ECA3A8D' };
 
 const STATE = {
@@ -112,7 +112,7 @@ function fileOf(version: number): string {
   return path;
 }
 
-/** Everything of it, after it was opened by this version. */
+/** Expects the whole content after this version has opened the file. */
 function expectAll(path: string, maxMemoryEntries?: number): void {
   const denylist = openDenylist({ path, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
   try {

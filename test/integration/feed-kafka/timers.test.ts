@@ -7,7 +7,7 @@ import { testTopic } from '../../support/kafka-topic.ts';
 import { waitFor } from '../../support/wait.ts';
 import { collect } from './collector.ts';
 
-/** Counts the timers that this process starts within a second. */
+/** Counts the timers that this process starts within a second, and those with a negative delay. */
 async function timersPerSecond(): Promise<{ all: number; negative: number }> {
   const original = globalThis.setTimeout;
   let all = 0;

@@ -84,7 +84,7 @@ describe('a catch-up of thousands', () => {
             const { seq } = sink.start();
             starts.push(seq);
             sink.opened();
-            // Not waited for: what was handed over before the next question is still under way then.
+            // Not awaited: these records are still being applied when `start` is called again.
             const handed = Array.from({ length: 4 }, (_, at) => {
               return sink.records(log.read(seq + at * 700, 700).map(({ jws }) => record(jws)));
             });
@@ -94,7 +94,7 @@ describe('a catch-up of thousands', () => {
         };
         let running = read();
         return {
-          // Once at the start, when the epoch has been found to be the one that the issuer names.
+          // Called once, after the key set has named the epoch.
           restart() {
             running = running.then(() => read());
           },

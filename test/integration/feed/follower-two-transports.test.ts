@@ -23,7 +23,7 @@ async function setUp(silenceMs = 500) {
   return { log, one, two, instance };
 }
 
-/** An issuer of the version before: it ignores the query, and answers with the log. */
+/** An issuer of the previous version, which ignores the query and responds with the log. */
 async function serveWithoutStandby(log: SignedLog) {
   const { handler } = await serve(log);
   const server = await openServer((request, response) => {

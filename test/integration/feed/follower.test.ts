@@ -95,7 +95,7 @@ describe('a follower', () => {
     const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready(AbortSignal.timeout(30_000));
     delay.disable();
-    // Denied from memory by now; the last of them are committed a moment later.
+    // All of them are denied from memory now; the last ones are committed a moment later.
     for (let i = 0; i < 3_000; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
     await waitFor('all rows in the file', () => instance.denylist.count() === 3_000);
     expect(instance.follower.view()).toMatchObject({ seq: 3_000, lag: 0 });

@@ -27,7 +27,7 @@ async function readFrom(handle: Handle, options: { stallMs?: number } = {}) {
   return { server, telemetry, reader: record(transport) };
 }
 
-/** Writes as fast as it may, without an end. */
+/** Writes without end, as fast as the socket permits. */
 function pour(response: ServerResponse, text: string): void {
   const more = () => {
     while (!response.destroyed && response.write(text));

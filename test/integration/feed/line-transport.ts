@@ -67,7 +67,7 @@ function openConnection({ port, secret }: { port: number; secret: string }, sink
   };
 }
 
-/** The issuer's end of it. Gone when the test has finished. */
+/** The issuer's side, closed when the test has finished. */
 export async function serveLines(source: LogSource, secret: string) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -1,11 +1,11 @@
 import type { LogSource } from '@rescind/feed';
 import { RescindError } from '@rescind/revocation';
 
-/** A log of record in memory whose "signed" texts are plain: for what the HTTP transport does without looking into them. */
+/** A log of record in memory whose "signed" texts are plain: for tests of the HTTP transport, which does not decode them. */
 export interface PlainLog extends LogSource {
   append(count?: number): void;
   changeEpoch(epoch: string): void;
-  /** Forgets everything below. */
+  /** Removes the events below this seq. */
   raiseFloor(floor: number): void;
   readonly heartbeatsSigned: () => number;
   readonly proofs: readonly string[];

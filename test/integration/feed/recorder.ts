@@ -9,7 +9,7 @@ export interface Recorder {
   readonly texts: () => readonly string[];
   readonly opened: () => number;
   readonly lost: readonly string[];
-  /** From now on `start()` answers this. */
+  /** Sets the result of `start()`. */
   startAt(start: Partial<StartPosition>): void;
   /** Holds back what `records` promises, until called again with `false`. */
   hold(held: boolean): void;
@@ -55,7 +55,7 @@ export function record(transport: Transport, start: Partial<StartPosition> = {})
   return recorder;
 }
 
-/** Telemetry that keeps every word, so that a test can look for a secret in them. */
+/** Telemetry that stores all texts, so that a test can search them for a secret. */
 export function createListeningTelemetry(): Telemetry & { readonly heard: () => string } {
   const words: unknown[] = [];
   return {

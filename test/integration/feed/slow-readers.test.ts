@@ -30,7 +30,7 @@ function open(bounds: { readerBufferBytes?: number; bufferBytes?: number }) {
   return { source, handler, ended, buffered: () => buffered };
 }
 
-/** A reader that takes what the machine buffers for it and nothing more, until it is resumed. */
+/** A reader that reads nothing until it is resumed: it receives only what the kernel buffers. */
 function slowReader(port: number, lastEventId?: string): { socket: Socket; text: () => string } {
   let text = '';
   const socket = connect(port, '127.0.0.1');
@@ -56,7 +56,7 @@ test('the buffer of each slow reader is limited in bytes', async () => {
   const seen = buffered();
   source.append(100);
   await waitFor('another look', () => buffered() > 0 && source.heartbeatsSigned() > 5);
-  // Two events fit into a piece; what the socket has taken is the machine's.
+  // Two events fit into a chunk; what the socket has accepted is in the buffers of the kernel.
   for (const each of [seen, buffered()]) expect(each).toBeLessThanOrEqual(5 * 3 * (EVENT_BYTES + 200));
   const [first] = readers;
   first?.socket.resume();

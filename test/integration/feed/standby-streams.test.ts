@@ -51,7 +51,7 @@ async function serve(log: PlainLog = createPlainLog(), options: { standbyPerClie
   return { log, publisher, handler, gauges, url };
 }
 
-/** The answer to a request for a standby stream, and what has come by it: the data of each server-sent event. */
+/** Requests a standby stream, and collects the data of each server-sent event. */
 async function listen(url: string, query = '?quiet') {
   const stop = new AbortController();
   onTestFinished(() => stop.abort());

@@ -72,7 +72,7 @@ function readBy(transport: Transport, options: { start?: StartPosition; standby?
 
 const losses = (calls: readonly string[]) => calls.filter((call) => call.startsWith('lost'));
 
-/** Abilities that not every transport has, or not in a test: each adds one test. */
+/** Abilities that some transports lack, or lack in tests. Each adds one test. */
 type Able = 'interrupted' | 'standby';
 
 /** The contract of every transport. The test of another transport calls this. */

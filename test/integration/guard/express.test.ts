@@ -146,7 +146,7 @@ test('the challenge of a step-up has max_age and acr_values (RFC 9470)', async (
       body: { error: 'insufficient_user_authentication', code: 'authentication_insufficient' },
     });
   }
-  // What he may not is only told when he has proved who he is.
+  // Missing scopes are reported only after a sufficient authentication.
   const strong = issuer.token({ acr: 'mfa', auth_time: now });
   expect(await ask(url, strong)).toMatchObject({ status: 403, body: { code: 'scope_insufficient' } });
 });

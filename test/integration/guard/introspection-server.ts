@@ -3,7 +3,7 @@ import type { IntrospectionOptions } from '@rescind/guard';
 import { onTestFinished } from 'vitest';
 import { openServer } from '../feed/server.ts';
 
-/** A question as it came over the wire. */
+/** An introspection request as it was received. */
 interface Question {
   readonly method: string | undefined;
   readonly authorization: string | undefined;
@@ -17,7 +17,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** Something that is asked about tokens (RFC 7662), over HTTP. */
+/** An introspection endpoint (RFC 7662) over HTTP. */
 export interface IntrospectionServer {
   readonly questions: readonly Question[];
   /** The response; a promise delays it. */

@@ -26,7 +26,7 @@ async function openService(
 
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 
-/** An answer that is given when the test says so. */
+/** Holds each response until the test releases it. */
 function createGate(server: IntrospectionServer) {
   const gates: (() => void)[] = [];
   server.reply = () => new Promise((resolve) => gates.push(() => resolve(ACTIVE)));
@@ -157,7 +157,7 @@ test('single flight: calls that arrive during a request share the next one', asy
   expect(server.questions).toHaveLength(2);
   gate.open();
   expect((await first).status).toBe(200);
-  // The first answer was on its way before these asked: it is too old for them.
+  // The first request was sent before these calls, so its response is too old for them.
   await waitFor('the others are asked about', () => server.questions.length === 3);
   server.reply = () => INACTIVE;
   while (gate.waiting.length > 0) gate.open();
@@ -184,7 +184,7 @@ test('a call that shares a request waits no longer than others', async () => {
   await waitFor('it has been asked', () => server.questions.length === 1);
   const second = await middleware.opened.decideOnline(token, ALWAYS);
   expect(codeOf(second)).toBe('introspection_unavailable');
-  // The flight that it waited for has begun, and is not over.
+  // The request that it waited for is still running.
   expect(middleware.health().find(({ name }) => name === 'introspection')?.running).toBe(1);
   expect(codeOf(await first)).toBe('introspection_unavailable');
 });

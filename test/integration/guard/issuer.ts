@@ -22,7 +22,7 @@ export const TOKEN_LIFE_MS = 900_000;
 const tokenKeys = [generateSigningKey(), generateSigningKey()];
 const eventKey = generateSigningKey();
 
-/** The least of an issuer: tokens, keys, metadata, and a log served over HTTP. */
+/** A minimal issuer: tokens, keys, metadata, and a log served over HTTP. */
 export interface TestIssuer {
   readonly url: string;
   /** Counts the requests for its keys. */
@@ -44,7 +44,7 @@ export interface TestIssuer {
   readonly documents: Map<string, () => unknown>;
   /** Starts or stops serving the log; everything else continues. */
   feedIsOpen: boolean;
-  /** Is gone, connections and all, until it is started again at the same address. */
+  /** Stops, and ends all connections, until it is started again at the same address. */
   stop(): Promise<void>;
   start(): Promise<void>;
   transport(): Transport;

@@ -65,7 +65,7 @@ test('the log of the first issuer denies tokens of the others, by the names that
   own.revoke({ iss: other.url, claim: 'client_id', value: 'shop', issuedUntil: (now - 5) * 1000 });
   await waitFor('it is refused', () => decide(token) === 'token_revoked');
   expect(decide(ofOwn)).toBe('accepted');
-  // Its clock may be a second ahead of the log's: up to there a token may be of before.
+  // The clock of this issuer may be a second ahead of the log's: a token with an `iat` up to a second later may be older than the cut-off.
   expect(decide(keycloakToken(other, { iat: now - 4 }))).toBe('token_revoked');
   expect(decide(keycloakToken(other, { iat: now - 3 }))).toBe('accepted');
 
@@ -79,7 +79,7 @@ test('accepts an iat ahead by the skew of cut-offs at most', async () => {
   const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
   const now = clock.now() / 1000;
   const cases: [Partial<IssuerOptions>, number, number][] = [
-    // Beside the options: the latest iat that is taken, and the first that is not, in seconds from now.
+    // The options, the latest iat that is accepted, and the first that is refused, in seconds from now.
     [{}, 1, 2],
     [{ skewMs: 0 }, 0, 1],
     [{ skewMs: 60_000 }, 60, 61],
@@ -92,10 +92,10 @@ test('accepts an iat ahead by the skew of cut-offs at most', async () => {
     for (const iat of [now + tooLate, now + latest + 0.5]) {
       expect(decide(keycloakToken(other, { iat })), JSON.stringify(options)).toBe('token_not_yet_valid');
     }
-    // Cut-offs are compared with iat: an nbf ahead is for the clocks alone.
+    // Cut-offs are compared with iat only, so an nbf ahead has the tolerance of the clocks.
     expect(decide(keycloakToken(other, { iat: now, nbf: now + 60 }))).toBe('accepted');
     expect(decide(keycloakToken(other, { iat: now, nbf: now + 61 }))).toBe('token_not_yet_valid');
-    // The issuer that writes the log: its cut-offs and its iat are of one clock.
+    // The issuer that writes the log has one clock for cut-offs and iat, so its iat has the tolerance of the clocks.
     expect(decide(own.token({ iat: now + 60, iat_ms: undefined }))).toBe('accepted');
     expect(decide(own.token({ iat: now + 61, iat_ms: undefined }))).toBe('token_not_yet_valid');
   }
@@ -124,7 +124,7 @@ test('a cut-off denies every accepted iat from before it, whatever the skew', as
   for (const ahead of [-5, 0, 1, 2, 5, 30, 59]) {
     const iat = Math.floor(at / 1000) + ahead;
     const decision = decide(keycloakToken(other, { iat }));
-    // A clock that is ahead by no more than the skew wrote that after the cut-off, or not at all.
+    // With a clock that is ahead by the skew at most, an accepted token was issued after the cut-off.
     if (decision === 'accepted') expect(iat * 1000 - profiles.keycloak.skewMs, `${ahead} s`).toBeGreaterThan(at);
     else expect(['token_revoked', 'token_not_yet_valid'], `${ahead} s`).toContain(decision);
   }

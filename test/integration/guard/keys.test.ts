@@ -56,7 +56,7 @@ test('new key material under an old kid is fetched when a signature is wrong, an
     expect((await ask(url, other)).body.code).toBe('token_signature_wrong');
   }
   expect(issuer.keyRequests()).toBe(requests + 1);
-  // Nor do they hold up a key that is new.
+  // They do not delay the fetch of a new key either.
   issuer.publish();
   expect((await ask(url, issuer.token())).status).toBe(200);
 });

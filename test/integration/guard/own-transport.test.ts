@@ -34,7 +34,7 @@ const check = ({ guard }: Awaited<ReturnType<typeof openOver>>, name: string) =>
 it('a guard works over a transport with a name of its own', async () => {
   const opened = await openOver(false);
   const { issuer, guard, server, series, lines } = opened;
-  // Before anything has happened, its series are there, and none of a transport that it does not have.
+  // The series of this transport are exposed from the start, and none of other transports.
   expect(await series()).toContain('rescind_feed_restarts_total{transport="lines",reason="stalled"} 0');
   expect((await series()).filter((line) => /="kafka"/.test(line))).toEqual([]);
   await guard.ready(AbortSignal.timeout(20_000));

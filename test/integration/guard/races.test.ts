@@ -68,7 +68,7 @@ test('a revoked token is refused from the tick on in which the view has the revo
     revoke({ claim: 'sid', value: `s-${index}` }, (at) => at === index);
     await round();
   }
-  // A claim that nothing was about while the tokens were put into the cache.
+  // No cut-off named this claim when the tokens were cached.
   revoke({ claim: 'group', value: 'g-5', issuedUntil: Date.now() }, (at) => at % 6 === 5);
   await round();
   for (const code of tokens.map((token) => codeOf(opened.decide(token))))
@@ -97,7 +97,7 @@ test('an expired token is refused from its millisecond on, wherever the clock is
     return turns > 130;
   });
   expect(new Set(tokens.map((token) => codeOf(opened.decide(token))))).toEqual(new Set(['token_expired']));
-  // The log was received at that time: a wall clock that is set back makes no token valid again.
+  // Log time has reached that time, so a wall clock that is set back makes no token valid again.
   await flood(
     opened,
     tokens,
@@ -116,7 +116,7 @@ test('a token is refused from the fetch on that no longer has its key', async ()
   const tokens = Array.from({ length: 50 }, () => issuer.token());
   const codes = () => new Set(tokens.map((token) => codeOf(opened.decide(token))));
   expect(codes()).toEqual(new Set(['accepted']));
-  // One that is never seen a second time while its key is there.
+  // A token that is presented only once while its key is published.
   const seenOnce = issuer.token();
   expect(codeOf(opened.decide(seenOnce))).toBe('accepted');
 

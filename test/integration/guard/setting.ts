@@ -65,7 +65,7 @@ export async function ask(url: string, token?: string, init: RequestInit = {}): 
   };
 }
 
-/** Telemetry that remembers: counters by name and labels, and the words of log lines. */
+/** Telemetry that records counters by name and labels, and the texts of log lines. */
 export function createRemembering() {
   const counts = new Map<string, number>();
   const gauges = new Map<string, number>();

@@ -32,7 +32,7 @@ async function openService(telemetry = silentTelemetry) {
 const codeOf = (decision: { accepted: true } | { accepted: false; error: { code: string } }) =>
   decision.accepted ? 'accepted' : decision.error.code;
 
-/** What can be the value of a header at all; the rest no HTTP client sends and no server takes. */
+/** Whether a text can be the value of a header: other texts are neither sent by HTTP clients nor accepted by servers. */
 const fitsAHeader = ({ text }: HostileToken) => /^[\x20-\x7e]+$/.test(text) && text.trim() === text;
 
 test('security 1 to 16: decision and request refuse every hostile token', async () => {
@@ -40,7 +40,7 @@ test('security 1 to 16: decision and request refuse every hostile token', async 
   const url = await serveGuarded(middleware);
   for (const { text, what, code, security } of hostileTokens(good)) {
     expect(codeOf(guard.decide(text)), `security ${security}: ${what}`).toBe(code);
-    // Again: what was refused is not remembered as anything else.
+    // Decided again: a refused token is not cached.
     expect(codeOf(guard.decide(text)), `security ${security}: ${what}, again`).toBe(code);
   }
   for (const token of hostileTokens(good).filter(fitsAHeader)) {
@@ -79,7 +79,7 @@ test('security 4: an address in a header is never fetched, whatever the signatur
   for (const { text } of hostileTokens(good).filter(({ security }) => security === 4)) {
     await guard.decideOnline(text.replace(KEY_ADDRESS, address));
   }
-  // The listener can be reached, and the guard has had every turn it could want.
+  // The listener can be reached: its only request is this one.
   await fetch(address);
   expect(requests).toBe(1);
   expect(codeOf(guard.decide(issuer.token()))).toBe('accepted');
@@ -109,7 +109,7 @@ test('security 9 and 17: the cache accepts only the exact text that was verified
       return text.slice(0, place) + char + text.slice(place + 1);
     }),
     fc.nat().map((at) => (text: string) => text.slice(0, at % text.length)),
-    // The same last characters, by which the cache files it, behind another beginning.
+    // Another beginning before the same last characters, which the cache hashes.
     fc.nat().map((at) => (text: string) => text.slice(at % (text.length - 20))),
     fc.string({ maxLength: 20 }).map((more) => (text: string) => more + text),
   );
@@ -128,7 +128,7 @@ test('security 20: a revoked token is refused in its other signature too', async
   const { issuer, good, guard } = await openService();
   const token = signedToken({ alg: 'ES256', typ: 'at+jwt', kid: ec.kid }, good.claims, ec);
   const twin = otherSignature(token);
-  // Seen before, so that it is the cache which has to know.
+  // Both are cached, so the cache has to refuse them.
   expect([token, twin].map((one) => codeOf(guard.decide(one)))).toEqual(['accepted', 'accepted']);
   issuer.revoke({ claim: 'jti', value: String(good.claims.jti) });
   await waitFor('the token is refused', () => codeOf(guard.decide(token)) === 'token_revoked');

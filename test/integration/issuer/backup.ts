@@ -36,7 +36,7 @@ export const restore = (place: House, more: Partial<Parameters<typeof restoreIss
     ...more,
   });
 
-/** An issuer that lived on after its backup: `lost` logged out in that time. */
+/** An issuer that continued after its backup. The session `lost` logged out in that time. */
 export async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {
   const place = house();
   const issuer = await place.open({ publisher: topic.publisher(), ...options });

@@ -8,7 +8,7 @@ const POLICY = { clientCredentials: true, accessTokenTtlMs: 60_000 };
 const ROBOT = { clientId: 'robot', name: 'Robot', authMethod: 'client_secret_basic', policy: POLICY } as const;
 const WEB = { clientId: 'web', name: 'Web', authMethod: 'none' } as const;
 
-/** An issuer with a confidential client `robot`, without subjects: no token may depend on one. */
+/** An issuer with a confidential client `robot`, without subjects: its tokens must not depend on one. */
 async function open() {
   const kit = await openTestIssuer({ subject: () => undefined, clients: [WEB] });
   onTestFinished(() => kit.close());

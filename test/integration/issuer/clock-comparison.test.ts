@@ -10,7 +10,7 @@ import { codeOf, house, ISSUER, login, loginAndLogout, payloadOf, refresh, Topic
 
 const HOUR_MS = 3_600_000;
 
-/** The clock of this machine, wrong by so much. */
+/** The clock of this machine plus a difference. */
 function wrongClock(aheadMs: number) {
   const state = { aheadMs };
   const clock = { now: () => Date.now() + state.aheadMs, monotonic: systemClock.monotonic };
@@ -37,7 +37,7 @@ function clockedPublisher(topic: Topic, appendedAt: () => number | undefined = (
 const clockOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'clock');
 const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
 
-/** An issuer that ran with the right time, and its topic. */
+/** Runs an issuer with the right time, and returns its place and its topic. */
 async function ranBefore() {
   const place = house();
   const topic = new Topic();
@@ -161,7 +161,7 @@ describe('at a start', () => {
     const from = topic.records.length;
     topic.isDown = false;
     await waitFor('a heartbeat', () => topic.records.slice(from).some(isBeat), 20_000);
-    // None of those that were made before.
+    // No heartbeat from before the comparison is published.
     for (const jws of topic.records.slice(from).filter(isBeat))
       expect(Number(payloadOf(jws).iat_ms)).toBeLessThan(Date.now() + 1_000);
     expect(clockOf(issuer)).toMatchObject({ status: 'fail', comparison: 'parted' });
@@ -210,7 +210,7 @@ describe.each([
       await issuer.ready;
       const offset = trustedClock === 'issuer' ? aheadMs : 0;
       if (offset < 0) {
-        // Its floor is an hour ahead of that.
+        // The clock floor is an hour ahead of that clock.
         expect(await codeOf(() => login(issuer))).toBe('clock_parted');
       } else {
         const { iat_ms: at } = payloadOf((await login(issuer)).access_token);

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 
-// Logs in and out until it is killed, and says each logout on standard output as soon as it is answered.
+// Logs in and out until it is killed, and prints each logout as soon as it is acknowledged.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
 const issuer = await openIssuer({
   issuer: 'https://login.example',

@@ -9,7 +9,7 @@ import { codeOf, eventsOf, house, sqlOf } from './house.ts';
 
 const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 
-/** Runs the child until it has answered `logouts` of them, kills it, and returns what it had answered. */
+/** Runs the child until it has acknowledged this number of logouts, kills it, and returns the acknowledged ones. */
 async function runAndKill(place: ReturnType<typeof house>, logouts: number): Promise<{ seq: number; sid: string }[]> {
   const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -47,7 +47,7 @@ test('keeps each acknowledged logout once and in order after kill -9', async () 
   const bySeq = new Map(events.map((event) => [event.seq, event.cutOffs[0]?.value]));
   for (const { seq, sid } of answered) expect(bySeq.get(seq)).toBe(sid);
   expect(issuer.log.snapshot()).toMatchObject({ head: events.length, headId: events.at(-1)?.id });
-  // Of three lives at most the last logout of each was durable and not answered any more.
+  // In each of the three runs at most the last logout was durable without an acknowledgement.
   expect(events.length - answered.length).toBeLessThanOrEqual(3);
   const ended = 'SELECT COUNT(*) FROM rescind_sessions WHERE ended_at IS NOT NULL';
   expect(sqlOf(issuer).prepare(ended).pluck().get()).toBe(events.length);

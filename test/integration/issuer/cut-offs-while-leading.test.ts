@@ -7,14 +7,14 @@ import { codeOf, eventsOf, fileOf, house, login, refresh } from './house.ts';
 const START = Date.parse('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
 
-/** An issuer whose wall clock was an hour ahead, and has been mended; what it did before and meanwhile. */
+/** An issuer whose wall clock was an hour ahead and has been corrected, with sessions from before and from meanwhile. */
 async function leading(telemetry?: Telemetry) {
   const place = house();
   place.users.put('bob');
   const before = await place.open({ clock: createManualClock(START) });
   const logins = { ada: await login(before), phone: await login(before), bob: await login(before, 'bob') };
   const over = await login(before);
-  // Past its idle deadline, and its token is not.
+  // The session is past its idle deadline, and its token has not expired.
   fileOf(before).prepare('UPDATE rescind_sessions SET idle_expires_at = ? WHERE sid = ?').run(START, over.sid);
   await before.close();
   const ahead = await place.open({ clock: createManualClock(START + HOUR_MS) });

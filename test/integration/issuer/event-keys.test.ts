@@ -46,7 +46,7 @@ test('opens an epoch with another event key, and repeats in it only the rows tha
   expect(events[0]?.id).not.toBe(before[1]?.id);
   expect(issuer.log.read(0, 10).map(({ jws }) => kidOf(jws))).toEqual([kid]);
   expect(kidOf((await issuer.log.heartbeat()).jws)).toBe(kid);
-  // A reader that has fetched the keys before knew it already.
+  // This decoder has the former keys only: a reader fetches the next key before it signs.
   expect(decoder.decode((await issuer.log.heartbeat()).jws)).toMatchObject({ kind: 'bad' });
   expect(issuer.eventJwks().keys.map((key) => key.kid)).toEqual([kid, (await keyOf(issuer, 'former', 'event'))?.kid]);
   for (const answer of [over, alive]) expect(await asked(issuer, answer)).toBe('ok');
@@ -84,7 +84,7 @@ test('signs an epoch of many events in parts before it opens, and includes revoc
   const { kid } = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'event' }));
   kept.clock.advance(PUBLISH_BEFORE + 1_000);
   await kept.keeperLooked();
-  // Some of them are signed already, and the former key continues to sign.
+  // Some events of the next epoch are signed already, and the former key continues to sign.
   expect((await keyOf(issuer, 'next', 'event'))?.kid).toBe(kid);
   await revoke(450, 50);
   await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', 'event'))?.kid === kid);
@@ -129,7 +129,7 @@ test('detects no restored database after a crash between the new epoch and the h
   await rotate(kept, 'event');
   const { epoch } = kept.issuer.log.snapshot();
   await kept.issuer.close();
-  // As it is when the commit was the last thing that happened.
+  // The mark as a crash after the commit leaves it.
   writeFileSync(markOf(place), JSON.stringify({ ...before, next: epoch }));
   const after = await keep({ clock: kept.clock }, place);
   expect(after.issuer.refusingWrites()).toBeNull();
@@ -194,7 +194,7 @@ test('detects a database from before a rotation by its keys, and restore merges 
   expect(after.refusingWrites()).toBeNull();
   const denied = eventsOf(after).flatMap(({ cutOffs }) => cutOffs.map(({ value }) => value));
   expect(denied).toContain(goes.sid);
-  // Both event keys of before are published on, for what the topic remembers.
+  // Both former event keys stay published, for the records that the topic retains.
   expect(after.eventJwks().keys).toHaveLength(3);
   for (const jws of topic.records) expect(decoderOf(after).decode(jws).kind).not.toBe('bad');
   expect(report.revokedKids).toHaveLength(2);
@@ -254,7 +254,7 @@ test('completes a rotation that was interrupted at any file at the next start', 
   const [orphan = ''] = filesOf(spare, 'token-');
   const next = await kept.issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
   await kept.issuer.close();
-  // A key without a row; the next key's file gone; a private half that was to go.
+  // A key without a row, a next key without its file, and a private half that should have been removed.
   copyFileSync(join(spare.keysPath, orphan), join(place.keysPath, orphan));
   rmSync(join(place.keysPath, `token-${next.kid}.pem`));
   const [spareEvent = ''] = filesOf(spare, 'event-');

@@ -81,7 +81,7 @@ test.each(BROKEN)(
     const failed = events().filter(({ event }) => event === 'request_failed');
     expect(failed.map(({ level }) => level)).toEqual(['error', 'error']);
     for (const line of failed) expect(line.message).toContain(message);
-    // The failed renewal did not spend the token.
+    // The failed renewal did not use the token up.
     subject = () => good;
     expect((await post(`/refresh/${tokens.refresh_token}`)).status).toBe(200);
   },

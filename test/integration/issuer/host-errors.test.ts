@@ -87,7 +87,7 @@ test('does not report an unrelated error as an invalid token', async () => {
   const { access_token: token } = await login(issuer);
   expect((await issuer.introspect(token, { clientId: 'web' })).active).toBe(true);
   await issuer.close();
-  // The database is closed: the error of SQLite comes through, not `active: false`.
+  // The database is closed: the error of SQLite is thrown, instead of a response `active: false`.
   const error = await failureOf(() => issuer.introspect(token, { clientId: 'web' }));
   expect(error).not.toBeInstanceOf(RescindError);
 });

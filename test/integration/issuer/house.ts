@@ -125,7 +125,7 @@ export async function codeOf(work: () => unknown): Promise<string | undefined> {
   }
 }
 
-/** Whether the issuer itself still takes this token: `ok`, or the code of the refusal. */
+/** The result of `issuer.verify` for this token: `ok`, or the code of the refusal. */
 export async function asked(issuer: Issuer, answer: AccessAnswer): Promise<string> {
   try {
     await issuer.verify(answer.access_token);
@@ -157,7 +157,7 @@ export function payloadOf(jws: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8'));
 }
 
-/** A topic in memory: what a publisher is to the issuer. A real Kafka stands behind the same port in the system tests. */
+/** A topic in memory with the interface of a publisher. The system tests use a real Kafka. */
 export class Topic {
   records: string[] = [];
   isDown = false;

@@ -12,12 +12,12 @@ export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
 export const PUBLISH_BEFORE = 10 * MINUTE;
 
-/** An issuer whose clock stands still, and whose keeper of the keys can be waited for. */
+/** An issuer whose clock stands still, and whose key scheduler a test can await. */
 export interface Kept {
   readonly place: House;
   readonly clock: ManualClock;
   readonly issuer: Issuer;
-  /** Waits until the keeper has looked at everything that is there now. */
+  /** Waits until the key scheduler has run with the present state. */
   keeperLooked(): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export async function keep(options: Parameters<House['open']>[0] = {}, place = h
     clock,
     issuer,
     async keeperLooked() {
-      // One of each purpose.
+      // The gauge is set once for each purpose.
       const enough = looks + 2;
       await waitFor('a round of the keeper', () => looks >= enough);
     },

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 
-// Revokes one key after the other, of either kind, until it is killed, and says each that was answered.
+// Revokes keys of both purposes, one after the other, until it is killed, and prints each acknowledged revocation.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
 const issuer = await openIssuer({
   issuer: 'https://login.example',

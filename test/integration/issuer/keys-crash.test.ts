@@ -9,7 +9,7 @@ import { filesOf } from './key-house.ts';
 
 const CHILD = fileURLToPath(new URL('./keys-child.ts', import.meta.url));
 
-/** What the child had answered when it was killed: sessions that it ended and keys that it revoked. */
+/** Runs the child, kills it, and returns what it had acknowledged: ended sessions and revoked keys. */
 async function runAndKill(place: House, answers: number): Promise<string[]> {
   const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
     stdio: ['ignore', 'pipe', 'inherit'],

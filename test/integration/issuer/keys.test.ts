@@ -15,7 +15,7 @@ describe('a rotation by command (security 18)', () => {
     expect(next).toMatchObject({ state: 'next', alg: 'RS256', activatedAt: clock.now() + PUBLISH_BEFORE });
     expect(published(issuer)).toEqual([first, next.kid]);
     expect(kidOf((await login(issuer)).access_token)).toBe(first);
-    // Asked again, it is the same one.
+    // A second call returns the same key.
     expect(await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).toEqual(next);
 
     await rotate(kept);
@@ -23,7 +23,7 @@ describe('a rotation by command (security 18)', () => {
     expect(kidOf(after.access_token)).toBe(next.kid);
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
     expect(published(issuer)).toEqual([next.kid, first]);
-    // It signs nothing any more, so its theft has no use.
+    // A retired key signs nothing, so its private half has been removed.
     expect(filesOf(place, first)).toEqual([`token-${first}.public.pem`]);
 
     const retiresAt = Number((await keyOf(issuer, 'former'))?.retiresAt);
@@ -89,7 +89,7 @@ describe('a rotation on schedule', () => {
     const next = await waitFor('the next key', () => keyOf(issuer, 'next'));
     expect(published(issuer)).toEqual([first, next.kid]);
     await keeperLooked();
-    // A clock that is set causes no fetch of a reader.
+    // Setting the wall clock does not make readers fetch the key.
     clock.setWall(clock.now() + PUBLISH_BEFORE);
     await keeperLooked();
     expect((await keyOf(issuer, 'active'))?.kid).toBe(first);
@@ -115,7 +115,7 @@ describe('a rotation on schedule', () => {
     expect(kidOf(after.access_token)).toBe(next.kid);
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
     expect(issuer.jwks().keys.map(({ alg }) => alg)).toEqual(['ES256', 'RS256']);
-    // One that was asked for by name stays what it was asked to be.
+    // An algorithm that a command names precedes the configured one.
     expect(await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token', alg: 'RS256' }))).toMatchObject({
       alg: 'RS256',
       state: 'next',
@@ -156,7 +156,7 @@ describe('a compromised key', () => {
       expect(revocation).toMatchObject({ revokedKids: [kid], signingKid: second.kid });
     }
     expect(published(issuer)).toEqual([second.kid]);
-    // A next one is made when it is wanted.
+    // A new next key is made at the next rotation.
     expect((await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).kid).not.toBe(next.kid);
   });
 

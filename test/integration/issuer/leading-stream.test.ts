@@ -7,7 +7,7 @@ import { fileOf, house, login, payloadOf } from './house.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 
-/** An issuer whose wall clock was a minute ahead, and has been mended. */
+/** An issuer whose wall clock was a minute ahead, and has been corrected. */
 async function leading(): Promise<Issuer> {
   const place = house();
   const ahead = await place.open({ clock: createManualClock(START + 60_000) });

@@ -11,13 +11,13 @@ import { asked, codeOf, house, sqlOf } from './house.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 
-/** What version 1 had answered: `former` was exchanged for `present`, `ancestor` for `former`, `lost` for `answer`. */
+/** The responses of version 1: `former` was exchanged for `present`, `ancestor` for `former`, `lost` for `answer`. */
 type Given = Record<
   'fresh' | 'ancestor' | 'former' | 'present' | 'ended' | 'lost' | 'answer',
   { refresh_token: string; sid: string }
 >;
 
-/** A file that a version wrote, as it lay there; only its private keys are not those of then. */
+/** The database that a version wrote, unchanged except for its keys, which are new. */
 function fileOfVersion(version: 1 | 5) {
   const { at, ...given } = JSON.parse(fixture(`version-${version}.json`));
   const place = house();
@@ -37,7 +37,7 @@ function fileOfVersion(version: 1 | 5) {
   database.close();
   writeFileSync(join(place.keysPath, 'high-water.json'), JSON.stringify(mark));
   const clock = createManualClock(at);
-  // The host registers what it has; who had sessions before there was a registry is in it anyway.
+  // The host configures one client; clients with sessions from before the registry are registered by the migration.
   const open = () => place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
   return { place, clock, given, open };
 }

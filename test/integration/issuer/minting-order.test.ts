@@ -47,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: -400, max: 400 }).map((byMs) => ({ kind: 'set-wall' as const, byMs })) },
 );
 
-/** Two people at work: each verifies a password at some time and logs in with that at another. */
+/** Runs two users concurrently: each verifies a password first, and logs in with the result later. */
 async function play(
   issuer: Issuer,
   clock: ReturnType<typeof createManualClock>,
@@ -139,7 +139,7 @@ test.each(stores)(
     const issuer = await open(place, clock);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
-        // Whatever the last run did to the wall, this one begins after it.
+        // This run begins after the times of the last one, however that set the wall clock.
         clock.advance(60_000);
         clock.setWall(START + clock.monotonic());
         await play(issuer, clock, place.users, steps);

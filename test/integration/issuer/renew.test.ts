@@ -54,7 +54,7 @@ describe('renewal by token', () => {
     expect([b.jti, b.exp]).toEqual([a.jti, a.exp]);
     clock.advance(LIFE / 2);
     const third = await renew(again);
-    // The name is spent, whichever of the two texts comes.
+    // Both texts have the same jti, so either counts as used.
     expect((await renew(second)).access_token).toEqual(expect.any(String));
     clock.advance(11 * SECOND);
     expect(await codeOf(() => renew(second))).toBe('grant_reused');
@@ -87,7 +87,7 @@ describe('renewal by token', () => {
     const first = await begin();
     clock.advance(LIFE / 2);
     const second = await renew(first);
-    // Without a difference it is a retry.
+    // A use at the time of the first use is a retry.
     expect((await renew(first)).renewed).toBe(true);
     fileOf(issuer).prepare('UPDATE rescind_sessions SET renewed_at = renewed_at + ? WHERE sid = ?').run(ms, first.sid);
     expect(await codeOf(() => renew(first))).toBe('grant_reused');

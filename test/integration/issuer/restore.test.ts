@@ -105,11 +105,11 @@ describe('restore', () => {
       20_000,
     );
     await between.close();
-    // The old backup once more: it knows nothing of the first restore.
+    // Restores the same backup again, which is from before the first restore.
     putBackup(place);
     const refusing = await place.open();
     expect(refusing.refusingWrites()).toContain(first.epoch);
-    // The keys' directory does: what was signed since goes on, what was revoked stays so.
+    // The directory of the keys is newer: tokens that were signed since are accepted, and revoked keys stay revoked.
     expect(await asked(refusing, token)).toBe('ok');
     expect(await asked(refusing, kept)).toBe('token_key_unknown');
     await refusing.close();

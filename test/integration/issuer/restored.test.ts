@@ -60,7 +60,7 @@ describe('a restored database is detected', () => {
     const { place, kept, topic, head } = await livedOn();
     putBackupWithMark(place);
     const issuer = await place.open();
-    // It went on by itself: the same seq, another event.
+    // The restored issuer continued: it has another event with the same seq.
     while (issuer.log.snapshot().head <= head)
       await issuer.transaction((tx) => tx.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' }));
     await issuer.log.receiveEvidence(eventAt(topic, head));
@@ -72,7 +72,7 @@ describe('a restored database is detected', () => {
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
     const issuer = await place.open({ publisher: topic.publisher() });
     await expectRefusing(issuer, born);
-    // Whatever it says must not pass for a newer log.
+    // Its epoch must be lower than the former one, so that readers do not follow it.
     expect(issuer.log.snapshot().epoch < epoch).toBe(true);
     await issuer.close();
     const report = await restore(place, { publisher: topic.publisher() });

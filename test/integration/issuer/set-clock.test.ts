@@ -16,7 +16,7 @@ const OTHER = 'https://other.example';
 const setClock = (place: House, clock: ManualClock, more: Partial<RestoreOptions> = {}) =>
   restore(place, { clock, setClock: true, ...more });
 
-/** An issuer that ran with its wall clock ahead, and did this meanwhile. The clock that is returned has been mended. */
+/** Runs an issuer with its wall clock ahead, and calls `act` meanwhile. The returned clock has been corrected. */
 async function ranAhead<T>(aheadMs: number, act: (issuer: Issuer) => T | Promise<T>) {
   const place = house();
   const before = await place.open({ clock: createManualClock(START) });
@@ -104,7 +104,7 @@ describe('setClock', () => {
       await issuer.transaction((tx) =>
         tx.revoke({ claim: 'sub', value: 'eve', issuer: OTHER, expiresAt, reason: 'fraud' }),
       );
-      // The events about it are gone, and its rows too.
+      // Removes all events and rows about the other issuer.
       fileOf(issuer).exec('DELETE FROM rescind_outbox; DELETE FROM rescind_revocations');
       const { epoch } = issuer.log.snapshot();
       return { epoch, kid: String(issuer.jwks().keys[0]?.kid) };

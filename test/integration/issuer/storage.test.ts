@@ -3,7 +3,7 @@ import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
 import { codeOf, house, login, refresh, sqlOf } from './house.ts';
 
-/** SQLite itself says that the database is full: needs no right to mount. */
+/** Makes SQLite report a full database, without mounting a file system. */
 function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
   const pages = Number(database.pragma('page_count', { simple: true }));
   database.pragma(`max_page_count = ${pages}`);

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The example as a process, and a service that its tokens are for. */
+/** The example as a process, and a service that accepts its tokens. */
 async function openTown() {
   const directory = temporaryDirectory();
   const port = await freePort();

@@ -139,7 +139,7 @@ test('exposes its metrics on the management port', async () => {
   const { access } = await loginForServices({ issuer });
   await ask(prices, '/prices', access);
   // The gauge of the age is set each second, so it may follow the first decision.
-  const text = await waitFor('the age of the view is told', async () => {
+  const text = await waitFor('the age of the view is exposed', async () => {
     const metrics = await (await fetch(`${prices.managementUrl}/metrics`)).text();
     return /rescind_view_age_seconds \d/.test(metrics) && metrics;
   });

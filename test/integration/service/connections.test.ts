@@ -63,7 +63,7 @@ describe('connections', () => {
     const events = service.lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'connections_refused');
     expect(events).toEqual([expect.objectContaining({ listener, reason, limit: 3 })]);
 
-    // Whoever was connected is served, and a place that is given back is taken.
+    // The connected clients are served, and a freed place is given to a new one.
     const [first, ...others] = held;
     for (const { socket } of others) socket.destroy();
     await waitFor('a new one is served', async () => (await fetch(service[at]).catch(() => undefined)) !== undefined);

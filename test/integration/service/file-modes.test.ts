@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 
-/** Everything below a directory that anybody but its owner may use, with its mode. */
+/** The files and directories below a directory that other users may access, with their modes. */
 function openToOthers(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
     const mode = statSync(join(directory, name)).mode & 0o777;
@@ -16,7 +16,7 @@ function openToOthers(directory: string): string[] {
   });
 }
 
-/** As in a container or a unit that sets none. */
+/** Sets the umask 0, as in a container or a unit that sets none. */
 function withoutUmask(): void {
   const before = process.umask(0);
   onTestFinished(() => void process.umask(before));

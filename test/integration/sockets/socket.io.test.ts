@@ -113,7 +113,7 @@ test('handles no event and no acknowledgement of a raw client after the revocati
   });
   const question = await client.text('42');
   const id = /^42(\d+)/.exec(question)?.[1] ?? '';
-  // It is in the network when the revocation comes.
+  // Sent before the revocation, and received after it.
   client.send('42["hello","late"]');
   client.send(`43${id}["late"]`);
   kit.revoke({ claim: 'sid', value: 'session-1' });

@@ -143,7 +143,7 @@ test('ends a connection in the tick of the revocation, and handles and sends not
   const { kit, server, ends, handled, open } = await openSetting();
   const client = await open(kit.token());
   const before = client.received.length;
-  // In the network when the revocation comes.
+  // Sent before the revocation, and received after it.
   for (let count = 0; count < 5; count += 1) client.send(`late ${count}`);
   kit.revoke({ claim: 'sid', value: 'session-1' });
   for (const socket of server.clients) socket.send('secret');

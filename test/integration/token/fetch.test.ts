@@ -28,7 +28,7 @@ const init = (more: object = {}) => ({
   ...more,
 });
 
-/** What both have in common, so that either can be an option. */
+/** The two implementations that can be given as the option `fetch`. */
 const fetches = [
   ['by node:http', nodeFetch],
   ['the global one', globalThis.fetch],

@@ -258,7 +258,7 @@ describe('new material under an old kid', () => {
     server.serve(publicJwks([first, second]));
     expect(await source.ensure(second.kid)).toBe(true);
     expect(server.requests()).toBe(3);
-    // The other way round: nor do unknown kids hold up this one.
+    // Conversely, unknown kids do not delay this fetch.
     clock.advance(30_000);
     await source.ensure('unknown');
     server.serve(publicJwks([renamed]));

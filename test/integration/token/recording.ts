@@ -1,7 +1,7 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
 import type { KeyDocuments } from '@rescind/token';
 
-/** Telemetry that remembers: how often a metric was counted, and what was logged. */
+/** Telemetry that records how often each metric was counted, and the log lines. */
 export function recordingTelemetry() {
   const counts = new Map<string, number>();
   const counted = (metric: string, labels: Readonly<Record<string, string>>) =>

@@ -16,7 +16,7 @@ async function started() {
     LOGIN_FAILURES: '1000',
   });
   const sub = await service.subOf();
-  /** Whether anything that these answers gave is good for something. */
+  /** The tokens of these responses that are still accepted. */
   const alive = async (answers: readonly { body: Record<string, unknown> }[]) => {
     const tokens = answers.flatMap(({ body }) => (body.access_token === undefined ? [] : [body]));
     const verdicts = await Promise.all(

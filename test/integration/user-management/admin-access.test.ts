@@ -82,7 +82,7 @@ describe('administrators', () => {
 const AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'fleet', 'audit'] as const;
 
 test('security 69: every operation of the document requires authentication and its own scope, of operators and users', async () => {
-  /** All scopes but those that one area has, and those that only read it. */
+  /** For each area, all scopes except those of the area; and those that only read it. */
   const without = Object.fromEntries(
     AREAS.flatMap((area) => {
       const others = AREAS.filter((other) => other !== area).map((other) => `admin:${other}`);

@@ -4,7 +4,7 @@ import { openAdministered } from '../../support/administration.ts';
 
 type Claims = ReturnType<typeof decodeJwt>;
 
-/** Each with whether the session ends. */
+/** Cut-offs, each with whether it ends the session. */
 const CUTOFFS: Readonly<Record<string, { of(claims: Claims): object; ends: boolean }>> = {
   token: { of: ({ jti, exp }) => ({ claim: 'jti', value: jti, expiresAt: Number(exp) * 1_000 }), ends: false },
   softly: { of: ({ sub }) => ({ claim: 'sub', value: sub, endsSession: false }), ends: false },

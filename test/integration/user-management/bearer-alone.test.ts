@@ -32,7 +32,7 @@ async function enrol(ask: Ask, access: string) {
   return { confirmed, codes: confirmed.body.recoveryCodes as string[], access: String(confirmed.body.access_token) };
 }
 
-/** What changes an account; `proof` is what the caller knows beside the token. */
+/** The operations that change an account; `proof` has the credentials beside the token. */
 const CHANGES: readonly (readonly [string, string, (proof: object) => object])[] = [
   ['POST', '/totp', (proof) => proof],
   ['POST', '/totp/confirm', (proof) => ({ totp: '123456', ...proof })],

@@ -113,7 +113,7 @@ describe('renewal by token', () => {
     });
     expect(later.body.refresh_token).toBeUndefined();
     expect(decodeJwt(String(later.body.access_token)).sid).toBe(decodeJwt(access).sid);
-    // Its answer may have been lost: within the grace it is the same.
+    // The response may have been lost: a repetition within the grace returns the same token.
     const [first, again] = [later, await renew(access)].map(({ body }) => decodeJwt(String(body.access_token)));
     expect(again?.jti).toBe(first?.jti);
   });

@@ -99,7 +99,7 @@ describe('security 25: an owner', () => {
     const again = service.tokensOf(await service.post('/reauthenticate', proof, service.asBearer(here.access)));
     expect(again.answer.sid).toBe(here.answer.sid);
     expect(Number(decodeJwt(again.access).auth_time)).toBeGreaterThan(Number(decodeJwt(here.access).auth_time));
-    // Security 48: what the session had before is good no more.
+    // Security 48: the access token from before the re-authentication is refused.
     expect(await service.accepts(here.access)).toBe(401);
     expect((await end(again.access)).status).toBe(204);
     // The refresh token of the session is still the one of the login.

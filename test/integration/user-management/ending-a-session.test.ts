@@ -156,7 +156,7 @@ describe('/logout', () => {
     expect((await call('/logout', { Cookie: both, ...CSRF, ...json }, '{"client_id":"none"}')).status).toBe(401);
     expect((await call('/logout', { Cookie: both, ...CSRF, ...json }, '{"unknown":1}')).status).toBe(400);
     expect((await refreshByCookie(cookie)).status).toBe(200);
-    // Of several the first-party application is meant.
+    // With several cookies, that of the first-party application is used.
     expect(cleared(await call('/logout', { Cookie: both, ...CSRF }))).toEqual(['__Host-refresh-web']);
   });
 });

@@ -49,7 +49,7 @@ test.each([
   expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(50);
   expect([right, limited.headers.get('content-type')]).toEqual([right, expect.stringMatching(/^application\/.*json$/)]);
   expect(right).not.toBe(401);
-  // However many guesses there were, from the same address too.
+  // The right secret is accepted after any number of guesses, from the same address too.
   expect(await statuses(5, path, client, secret)).toEqual(Array(5).fill(right));
 });
 
@@ -67,7 +67,7 @@ test('counts by address: guesses from one address delay no other address', async
   const from = (address: string) => ({ 'X-Forwarded-For': address });
   expect(await statuses(4, '/revocations', 'prices', WRONG, from('192.0.2.1'))).toEqual([401, 401, 401, 429]);
   expect(await statuses(1, '/revocations', 'prices', WRONG, from('192.0.2.2'))).toEqual([401]);
-  // A customer has a whole network of these.
+  // The addresses of one customer's network.
   const network = ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8::4'];
   const answered = [];
   for (const address of network) answered.push(...(await statuses(1, '/revocations', 'prices', WRONG, from(address))));

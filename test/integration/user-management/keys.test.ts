@@ -58,7 +58,7 @@ test('rotates by one call of an administrator, and keeps all sessions', async ()
   const after = tokensOf(await refresh(before.refresh));
   expect(decodeProtectedHeader(after.access).kid).toBe(kid);
   expect(decodeProtectedHeader(before.access).kid).not.toBe(kid);
-  // Whoever fetched the keys before they were changed knows both.
+  // A verifier that fetched the keys before the rotation has both of them.
   for (const { access } of [before, after])
     await jwtVerify(access, early, { typ: 'at+jwt', audience: accountAudience });
   expect([await accepts(before.access), await accepts(after.access)]).toEqual([400, 400]);

@@ -53,7 +53,7 @@ test('security 47: slows guesses from many addresses down, and not logins from k
   for (let index = 0; index < 25; index++) {
     statuses.push((await service.post('/login', wrong, from(`203.0.113.${index}`))).status);
   }
-  // 20 at full speed, and the first of those that go on slowly: one each 20 minutes.
+  // 20 without a delay, and the first of the slow ones, which are one each 20 minutes.
   expect(statuses).toEqual([...Array(21).fill(401), ...Array(4).fill(429)]);
   const slow = await service.post('/login', USER, from('203.0.113.99'));
   expect(slow.status).toBe(429);
@@ -82,7 +82,7 @@ test('resets the count of one account at one address on success, and no other', 
   for (let index = 0; index < 2; index++) await service.post('/login', wrong);
   expect((await service.post('/login', USER)).status).toBe(200);
   for (let index = 0; index < 2; index++) expect((await service.post('/login', wrong)).status).toBe(401);
-  // An account of one's own resets nothing of another's.
+  // A login of another account does not reset the count.
   expect((await service.post('/login', mallory)).status).toBe(200);
   expect((await service.post('/login', wrong)).status).toBe(401);
   expect((await service.post('/login', wrong)).status).toBe(429);
@@ -125,7 +125,7 @@ test('security 47: admits a known device from any address while an attacker gues
   for (let index = 0; index < 45; index++) statuses.push((await guess(index)).status);
   expect([statuses.filter((status) => status === 401).length, statuses.at(-1)]).toEqual([41, 429]);
 
-  // The owner, on a journey; the right password does not help from a device that nobody knows.
+  // The owner at another address with the known device. From an unknown device the right password is refused.
   expect((await service.post('/login', device, from('192.0.2.7'))).status).toBe(200);
   expect((await guess(98, USER)).status).toBe(429);
   expect((await guess(99, { ...USER, deviceId: 'a-telephone-of-eve-01' })).status).toBe(429);

@@ -6,7 +6,7 @@ import { createAuthenticator } from '../../support/authenticator.ts';
 import { FEED_SECRET, openUserManagement, USER } from '../../support/user-management.ts';
 import { webhookReceiver } from '../../support/webhook-receiver.ts';
 
-/** Every secret of a run, as it comes along. */
+/** Collects the secrets of a run. */
 function keptSecrets() {
   // The first half of a refresh token finds its row; only the second half is a secret.
   const selectors: string[] = [];
@@ -43,7 +43,7 @@ test('security 64, 65: logs OWASP’s event names, and no secret of the run', as
       body: JSON.stringify(body),
     });
 
-  // Logging in and out, and what goes wrong with it.
+  // Logins and logouts, and their failures.
   await service.post('/login', { ...USER, password: 'not the password' });
   const first = keep(await service.login({ deviceName: 'a telephone' }));
   const second = keep(service.tokensOf(await service.refresh(first.refresh)));
@@ -78,7 +78,7 @@ test('security 64, 65: logs OWASP’s event names, and no secret of the run', as
   const eighth = keep(service.tokensOf(await service.post('/reauthenticate', proof, service.asBearer(seventh.access))));
   keep(service.tokensOf(await del('/totp', eighth.access, { password: next, recoveryCode: codes[2] })));
 
-  // A client with a secret, one who was not the owner, and an administrator.
+  // A client with a secret, "this was not me", and an administrator.
   const client = { name: 'a back end', authMethod: 'client_secret_basic', why: 'a test' };
   await service.ada.put('/admin/clients/backend', client);
   const { secret } = (await service.ada.post('/admin/clients/backend/secrets', { why: 'a test' })).body;

@@ -41,7 +41,7 @@ test.each(cases)('leaves %s complete or absent when %s fails or ends the process
   const left = FILES.map((one) => contentOf(directory, one));
   expect(left[FILES.indexOf(file as (typeof FILES)[number])] !== undefined).toBe(step === 'fsync_directory');
 
-  // Killed in the midst of it, or, when the file is there already and stays as it is, not at all.
+  // Killed at this step; a file that exists already is not written, so then the process is not killed.
   await makeSecrets(directory, `${step} ${name} kill`);
   for (const one of FILES) contentOf(directory, one);
 

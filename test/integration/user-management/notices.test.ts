@@ -116,7 +116,7 @@ describe('"this was not me"', () => {
     expect(
       (await service.post('/totp/confirm', { password: USER.password, totp }, service.asBearer(access))).status,
     ).toBe(200);
-    // Told where the owner was reached before.
+    // The notice goes to the former contact of the owner.
     expect((await service.receiver.notice('account.changed', 2)).data.phone_number).toBe('+4915112345678');
     expect((await service.receiver.notice('account.changed', 3)).data.what).toBe('second_factor');
 

@@ -86,7 +86,7 @@ describe('the document', () => {
     const { document } = await published();
     const file = join(temporaryDirectory(), 'openapi.json');
     writeFileSync(file, JSON.stringify(document));
-    // Some addresses have nothing to be wrong, and a test’s server is on this machine.
+    // Some operations have no 4xx response, and the server of a test is on this machine.
     const skipped = ['operation-4xx-response', 'no-server-example.com'].flatMap((rule) => ['--skip-rule', rule]);
     const { status, stdout, stderr } = spawnSync(
       process.execPath,

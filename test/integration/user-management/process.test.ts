@@ -38,7 +38,7 @@ test('finishes a login in progress at a stop', async () => {
   await Promise.race(logins);
   service.kill('SIGTERM');
   const answers = await Promise.allSettled(logins);
-  // Those that had been taken are answered in full; the others never came.
+  // Accepted requests are answered completely; the others were not received.
   expect(answers.filter((answer) => answer.status === 'fulfilled' && answer.value.status !== 200)).toEqual([]);
   expect(answers.filter((answer) => answer.status === 'fulfilled').length).toBeGreaterThan(0);
   expect(await service.exit).toBe(0);

@@ -5,7 +5,7 @@ import { waitFor } from '../../support/wait.ts';
 
 type Administered = Awaited<ReturnType<typeof openAdministered>>;
 
-/** An instance that reports what the test says. */
+/** An instance that sends the reports of the test. */
 function reporterOf(service: Administered, name: string, clientId = 'prices') {
   const key = name.padEnd(24, '-');
   return async (more: object = {}) => {
@@ -45,7 +45,7 @@ test('Prefer: wait answers with the receipt, complete or not, and states what wa
   const late = await waiting('wait=1').post('/admin/revocations', revocation('s-2'));
   expect([late.status, late.headers.get('preference-applied')]).toEqual([201, 'wait=1']);
   expect(late.body.receipt).toMatchObject({ of: 2, reached: 0, complete: false });
-  // The command is done, whatever came of the wait.
+  // The command has been executed, whatever the result of the wait.
   expect((await service.ada.get(`/admin/revocations/${late.body.txn}`)).body.receipt).toMatchObject({
     of: 2,
     reached: 0,

@@ -44,7 +44,7 @@ function acting(service: Service) {
 /** The owner's actions with links and with the reset. */
 function recovering(service: Service, receiver: Awaited<ReturnType<typeof webhookReceiver>>) {
   const notMe = (token: unknown) => service.post('/not-me', { token });
-  /** The owner, reached where they were, sets a password and logs in. */
+  /** The owner gets the notice at the former contact, sets a password and logs in. */
   const regained = async (count = 1, proof: object = {}) => {
     const { data } = await receiver.notice('account.password_reset', count);
     expect(data).toMatchObject({ username: USER.username, phone_number: OWN_PHONE });
@@ -57,7 +57,7 @@ function recovering(service: Service, receiver: Awaited<ReturnType<typeof webhoo
   return { notMe, regained };
 }
 
-/** An owner with a telephone, whose own changes no link undoes any more; and a thief who has the password. */
+/** An owner with a telephone, whose own changes can no longer be undone by a link, and a thief who has the password. */
 async function stolen({ factor = false, environment = {} as Record<string, string> } = {}) {
   const before = await openAdministered(environment);
   const own = await before.login(LAPTOP);
@@ -168,7 +168,7 @@ describe('an attacker who uses links', () => {
     expect((await of.notMe(second.data.not_me)).status).toBe(204);
     expect(await of.service.accepts(of.thiefs)).toBe(401);
     expect(await of.link('account.changed')).not.toBe(second.data.not_me);
-    // Later links are spent; the owner's first one is not.
+    // Later links are used up; the owner's first one is not.
     expect((await of.notMe(await of.link('account.changed'))).body.code).toBe('link_invalid');
     expect((await of.notMe(of.first)).status).toBe(204);
     await of.regained(2);

@@ -50,7 +50,7 @@ test('security 53: requires the CSRF header for a request by cookie', async () =
   const forged = await service.refreshByCookie(cookie, {});
   expect([forged.status, forged.body.code, forged.body.error]).toEqual([403, 'csrf_header_missing', 'invalid_request']);
   expect((await service.refreshByCookie(`${cookie}; ${cookie}`)).status).toBe(400);
-  // Nothing has happened to it.
+  // The refused request has not used the token up.
   expect((await service.refreshByCookie(cookie)).status).toBe(200);
 });
 

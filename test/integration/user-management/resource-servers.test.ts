@@ -124,7 +124,7 @@ test('denies the tokens of a client that loses an audience or a scope, and conti
   expect(decodeJwt(String(next.body.access_token))).toMatchObject({ aud: ['orders'], scope: 'orders:read' });
   const { items } = (await ada.get('/admin/audit?operation=putClient&result=done')).body as { items: object[] };
   expect(items[0]).toMatchObject({ details: { txn: expect.any(String) } });
-  // Wider again: nothing dies.
+  // Widening the client again revokes no token.
   const { access } = await login({ client_id: 'app' });
   expect((await ada.put('/admin/clients/app', client)).status).toBe(200);
   expect(await accepts(access)).toBe(400);

@@ -46,7 +46,7 @@ describe('a second factor', () => {
 
     const { body } = await service.post('/totp', PROOF, service.asBearer(access));
     expect(body.uri).toContain(`secret=${body.secret}`);
-    // Not confirmed: the password is enough still, and a wrong code changes nothing.
+    // Before the confirmation the password is sufficient, and a wrong code changes nothing.
     expect((await service.post('/login', USER)).status).toBe(200);
     const wrong = await service.post('/totp/confirm', { ...PROOF, totp: '000000' }, service.asBearer(access));
     expect([wrong.status, wrong.body.code]).toEqual([401, 'second_factor_wrong']);
@@ -96,7 +96,7 @@ describe('a second factor', () => {
     expect((await login('198.51.100.1', { recoveryCode: good, totp: '000000' })).status).toBe(429);
     expect((await login('198.51.100.1', { recoveryCode: 'AAAA-AAAA-AAAA-AAAA' })).status).toBe(429);
     expect((await login('198.51.100.1', { recoveryCode: good })).status).toBe(200);
-    // In a session likewise.
+    // The same applies to operations of a session.
     const prove = (proof: object) =>
       service.post('/reauthenticate', { ...PROOF, ...proof }, service.asBearer(service.confirmed.access));
     for (let index = 0; index < 6; index++) await prove({ totp: '000000' });

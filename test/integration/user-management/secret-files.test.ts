@@ -21,7 +21,7 @@ const BAD: readonly (readonly [string, string, number])[] = [
   ['open to everybody', GOOD, 0o644],
 ];
 
-/** How a start ends with this in the file: `started`, or the variable that is refused. */
+/** Starts the service with this content of the file. @returns `started`, or the variable that is refused */
 async function startWith(variable: string, content: object, mode: number): Promise<string> {
   const file = join(temporaryDirectory(), 'secrets.json');
   writeFileSync(file, JSON.stringify(content), { mode });

@@ -57,7 +57,7 @@ describe('logging in', () => {
       ended++;
       return status;
     });
-    // Every one of them is there, and most wait for a hash.
+    // All of them have arrived, and most wait for a hash.
     await waitFor('a login has ended', () => ended > 0);
     const basic = { Authorization: `Basic ${btoa(`prices:${FEED_SECRET}`)}` };
     const introspected = await service.form('/oauth2/introspect', { token: access }, basic);

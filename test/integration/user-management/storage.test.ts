@@ -101,7 +101,7 @@ describe.skipIf(!mayMount)('an issuer on a file system that is read-only at star
   });
 });
 
-/** Overwrites every leaf page of a table, as a disk does that has lost a stretch. */
+/** Overwrites every leaf page of a table, as a disk with damaged sectors does. */
 function damageTable(path: string, table: string): void {
   const database = new Database(path);
   database.pragma('wal_checkpoint(TRUNCATE)');

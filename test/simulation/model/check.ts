@@ -6,7 +6,7 @@ import type { Follower, Store } from './follower.ts';
 import type { ClockSet, Rows, Token } from './truth.ts';
 import { ISSUER, putRow, rowKey, Violation } from './truth.ts';
 
-/** Places in which memory is not asked before the file. */
+/** Faults: look-ups that read the file without the pending rows in memory. */
 export interface LookupMutants {
   readonly namesOfFileOnly?: boolean;
   readonly excludesByFileOnly?: boolean;
@@ -20,7 +20,7 @@ interface Checked {
   now(): number;
 }
 
-/** Answers as a follower's denylist: pending rows first. */
+/** The look-ups of a follower's denylist: pending rows first. */
 function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
   const all = findIn(store.rows);
   if (disk === null) return all;
@@ -35,7 +35,7 @@ function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
   };
 }
 
-/** A verified denial is enforced from that step on, whatever the disk does. */
+/** Requires that verified denials are enforced from that step on, whatever the state of the disk. */
 export function checkVerified(follower: Follower, cutoffs: Iterable<CutOff>, mutants: LookupMutants): void {
   const find = findOf(follower, mutants);
   const isNamed = (claim: string) => [...find.names(ISSUER)].includes(claim);
@@ -50,7 +50,7 @@ function findIn(rows: Rows): Find {
   return { names: () => rows.keys(), row: (iss, claim, value) => rows.get(claim)?.get(rowKey(iss, value)) };
 }
 
-/** The decision of a guard, as far as revocation and expiry are concerned. */
+/** Whether a guard refuses the token as expired. */
 function isExpired(token: Token, follower: Follower, now: number): boolean {
   return token.expMs <= Math.max(now + follower.aheadMs, follower.store.state?.logTime ?? 0);
 }
@@ -58,8 +58,8 @@ function isExpired(token: Token, follower: Follower, now: number): boolean {
 const isDenied = (token: Token, find: Find) => judge({ kid: token.kid, payload: token.payload }, find).denied;
 
 /**
- * A row that a restored database has forgotten may name a token that outlives it: such a denial ends by itself. So may the denial of
- * a token that was minted after a clock command, by a row of before.
+ * Whether the denial of a token must last until its expiry. A row that a restored database has forgotten may expire before the token:
+ * such a denial ends then. So may the denial, by an older row, of a token that was minted after a clock command.
  */
 function lasts(token: Token, find: Find, clockSet: ClockSet | null): boolean {
   const verdict = judge({ kid: token.kid, payload: token.payload }, find);
@@ -76,14 +76,14 @@ function tell(token: Token, { store, aheadMs }: Follower, now: number): string {
   return JSON.stringify({ token, kept, aheadMs, now, rows });
 }
 
-/** The invariants after each change of a follower's rows. */
+/** Checks the invariants after each change of a follower's rows. */
 export function checkRows(follower: Follower, world: Checked): void {
   const { denied } = follower;
   const now = world.now();
   const find = findOf(follower, world.mutants);
   for (const token of world.tokens) {
     const isNow = isDenied(token, find);
-    if (isNow && !token.named) throw new Violation(`${follower.name} denies a token that nobody revoked`);
+    if (isNow && !token.named) throw new Violation(`${follower.name} denies a token that was not revoked`);
     if (isNow && !denied.has(token) && lasts(token, find, world.issuer.clockSet)) denied.add(token);
     if (!isNow && denied.has(token) && !isExpired(token, follower, now)) {
       throw new Violation(`${follower.name} un-revoked a token: ${tell(token, follower, now)}`);
@@ -91,7 +91,7 @@ export function checkRows(follower: Follower, world: Checked): void {
   }
 }
 
-/** Tokens that only memory denied are no longer required to be denied after a crash. */
+/** Applies a crash: tokens that only memory denied need no longer be denied. */
 export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens'>): void {
   if (follower.disk === null) return;
   follower.store = follower.disk;
@@ -101,7 +101,7 @@ export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens
   follower.denied = new Set(tokens.filter((token) => follower.denied.has(token) && isDenied(token, find)));
 }
 
-/** Whole as of a heartbeat: everything acknowledged before its time was read is denied. */
+/** Requires that a view that is complete as of a heartbeat denies everything acknowledged before the time of the heartbeat was read. */
 export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Checked, 'tokens' | 'issuer'>): void {
   const { claim } = follower.store;
   if (claim === null || claim.isForged) return;
@@ -111,22 +111,22 @@ export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Check
     if (from >= claim.acknowledged) break;
     if (isExpired(token, follower, now) || isDenied(token, find)) continue;
     throw new Violation(
-      `${follower.name} calls its view whole and takes a token that was revoked before: ${tell(token, follower, now)}`,
+      `${follower.name} has a complete view and accepts a token that was revoked before: ${tell(token, follower, now)}`,
     );
   }
 }
 
-/** Everything acknowledged by now, on the branch that is in force. */
+/** Requires that everything acknowledged by now, on the present branch, is denied. */
 export function checkAll(follower: Follower, owed: readonly { readonly token: Token }[], now: number): void {
   const find = findIn(follower.store.rows);
   for (const { token } of owed) {
     if (!isExpired(token, follower, now) && !isDenied(token, find)) {
-      throw new Violation(`${follower.name} has all of the log and takes a revoked token`);
+      throw new Violation(`${follower.name} has the complete log and accepts a revoked token`);
     }
   }
 }
 
-/** Tokens not denied, of those named by what a topic held when it was opened. */
+/** Requires that a ready follower denies every token that the topic denied when it was opened. */
 export function checkReady(
   follower: Follower,
   remembered: readonly CutOffRow[],
@@ -146,34 +146,34 @@ export function checkReady(
   }
 }
 
-/** A suspension as short as that may be hidden by a wall clock that was set meanwhile. */
+/** The tolerance of ages: a suspension this short may be hidden by a wall clock that was set meanwhile. */
 const EXACT_MS = 110;
 
-/** The reported age must not be less than the true one, except by the difference of the clocks. */
+/** Requires that the reported age is not less than the true one, except by the difference of the clocks. */
 export function checkAge(follower: Follower, state: FollowerState, ageMs: number, now: number): void {
   const { claim, slackMs } = follower.store;
   if (claim === null) {
-    if (Number.isFinite(ageMs)) throw new Violation(`${follower.name} tells the age of a view it never had`);
+    if (Number.isFinite(ageMs)) throw new Violation(`${follower.name} reports the age of a view that it never had`);
     return;
   }
   if (claim.isForged) return;
   const trueAge = now - claim.readAt;
   if (ageMs < trueAge - slackMs - EXACT_MS) {
     throw new Violation(
-      `${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.logState.seq}`,
+      `${follower.name} reports an age of ${ageMs} ms instead of ${trueAge} (±${slackMs}), at ${state.logState.seq}`,
     );
   }
 }
 
-/** A restart keeps the age of the last commit, and adds the time since. */
+/** Requires that a restart adds the time since to the age of the last commit. */
 export function checkRestart(follower: Follower, ageMs: number, setBackMs: number, now: number): void {
   const { saved } = follower.store;
   if (saved === null || ageMs >= saved.ageMs + now - saved.at - setBackMs - EXACT_MS) return;
   const before = `${saved.ageMs} ms at its last commit, ${now - saved.at} ms ago`;
-  throw new Violation(`${follower.name} says ${ageMs} ms after a restart, and said ${before}`);
+  throw new Violation(`${follower.name} reports ${ageMs} ms after a restart, and reported ${before}`);
 }
 
-/** A key that has revoked itself is not followed from that step on, nor is one that the set does not have any more. */
+/** Requires that no key is followed that has revoked itself, or that the set no longer has. */
 export function checkEventKeys(follower: Follower, input: FollowerInput, { logState }: FollowerState): void {
   const { revoked } = follower.store;
   if (input.kind === 'records') {
@@ -185,7 +185,7 @@ export function checkEventKeys(follower: Follower, input: FollowerInput, { logSt
   if (epochKid == null || logState.epoch === '') return;
   if (revoked.has(epochKid)) throw new Violation(`${follower.name} follows a key that has revoked itself`);
   if (input.kind === 'keys' && !input.set.kids.includes(epochKid)) {
-    throw new Violation(`${follower.name} follows a key that is published no more`);
+    throw new Violation(`${follower.name} follows a key that is no longer published`);
   }
   for (const kid of revoked) {
     if (!revokedEventKids.includes(kid)) throw new Violation(`${follower.name} has forgotten a revoked key`);
@@ -200,14 +200,14 @@ interface Steady {
   readonly steady: 'calm' | 'stalls' | null;
 }
 
-/** The fallback transport is read for 10 s at least when the position stayed behind, twice as long each time soon after. */
+/** Requires that the fallback is read for at least 10 s when the position stayed behind, and twice as long each time soon after. */
 export function checkOpening(
   { name, process }: Follower,
   { transport, standby }: Extract<FollowerEffect, { kind: 'open' }>,
   world: Steady & { now(): number },
 ): void {
   if (transport !== 'fallback' || process === null) return;
-  if (!standby && world.steady !== null) throw new Violation(`${name} asks for the log although nothing is wrong`);
+  if (!standby && world.steady !== null) throw new Violation(`${name} requests the log although there is no fault`);
   const { hold } = process.state.standby;
   const now = world.now();
   if (standby || hold === null || process.behind?.at === hold.startedAt) return;
@@ -215,13 +215,13 @@ export function checkOpening(
     process.behind !== null &&
     hold.startedAt - process.behind.at < 10_000 * 2 ** Math.min(4, process.behind.times - 1)
   ) {
-    throw new Violation(`${name} reads by one transport and by the other in turns, at ${now}`);
+    throw new Violation(`${name} alternates between the transports, at ${now}`);
   }
   const isSoon = process.behind !== null && hold.startedAt - process.behind.at < 300_000;
   process.behind = { at: hold.startedAt, times: isSoon ? (process.behind?.times ?? 0) + 1 : 1 };
 }
 
-/** A standby stream says how far the log goes, and never that something was lost. */
+/** Requires that a standby stream raises the head only, and reports no gap. */
 export function checkStandby(
   { name }: Follower,
   input: FollowerInput,
@@ -230,11 +230,11 @@ export function checkStandby(
 ): void {
   const isStandby = input.kind === 'records' && input.transport === 'fallback' && before.transports.fallback.standby;
   if (isStandby && after.cause === 'gap' && before.cause !== 'gap') {
-    throw new Violation(`${name} takes a standby stream's word for it that something was lost`);
+    throw new Violation(`${name} finds a gap because of a standby stream`);
   }
 }
 
-/** A standby stream is replaced by a connection that is read, and the reverse. */
+/** Requires one connection at most: a standby stream is replaced by a connection that is read, and the reverse. */
 export function checkConnections({ name, process }: Follower): void {
   const { connection, beside } = process?.transports.fallback ?? {};
   if (connection != null && beside != null) throw new Violation(`${name} has two connections to the issuer`);

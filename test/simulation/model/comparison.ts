@@ -24,7 +24,7 @@ interface IssuerWorld {
 }
 
 const TOLERANCE_MS = 60_000;
-/** A clock may be set by as much again once it was compared, and an acknowledgement takes some seconds. */
+/** The tolerance of checks: an acknowledgement takes some seconds, and a clock may be set after the comparison. */
 const SLACK_MS = 10_000;
 
 /** The knowledge of a process of the issuer about the broker's clock. */
@@ -55,7 +55,7 @@ export function namedBy(issuer: Issuer, world: IssuerWorld): 'issuer' | 'publish
   return own < broker ? 'issuer' : 'publisher';
 }
 
-/** The broker has appended something now. @returns whether the clocks are found apart by the first comparison */
+/** Compares the clocks, since the broker has just appended a record. @returns whether the first comparison finds them apart */
 export function compareAppended({ comparison }: Issuer, { broker, now }: IssuerWorld, tookMs: number): boolean {
   if (comparison === null) return false;
   const isFirst = !comparison.isMade;
@@ -64,7 +64,7 @@ export function compareAppended({ comparison }: Issuer, { broker, now }: IssuerW
   return isFirst && comparison.reference.state() === 'parted';
 }
 
-/** How far the broker's clock is ahead of real time, as the issuer knows it; undefined: it knows nothing of it. */
+/** How far the broker's clock is ahead of real time, as far as the issuer knows; undefined: unknown. */
 export function knownAheadMs({ comparison }: Issuer, { now }: IssuerWorld): number | undefined {
   const at = comparison?.reference.now();
   return at === undefined ? undefined : at - Math.floor(now());
@@ -88,8 +88,8 @@ export function slowerTime(issuer: Issuer, world: IssuerWorld): number {
 }
 
 /**
- * A heartbeat goes to the broker: none from ahead of the slower clock, but for what had been written before.
- * @param slowerThen what the slower clock showed when it was made: a clock may have been set since
+ * Requires that a published heartbeat is not ahead of the slower clock, unless the floor is ahead of it.
+ * @param slowerThen the time of the slower clock when the heartbeat was made: a clock may have been set since
  */
 export function checkPublished(issuer: Issuer, world: IssuerWorld, at: number, slowerThen: number): void {
   if (!isOpen(issuer, world)) return;
@@ -100,14 +100,14 @@ export function checkPublished(issuer: Issuer, world: IssuerWorld, at: number, s
   }
 }
 
-/** Nothing is minted while the clocks are known to be apart. */
+/** Requires that nothing is minted while the clocks are known to be apart. */
 export function checkMinted(issuer: Issuer, world: IssuerWorld): void {
   if (!isOpen(issuer, world) || issuer.comparison?.isMade !== true) return;
   if (issuer.comparison.reference.state() !== 'parted') return;
   throw new Violation('a token is minted while the clocks are apart');
 }
 
-/** A clock that makes one of the mistakes there are to be made with the broker's. */
+/** The clock with a fault of `mutants` in its comparison with the broker's. */
 export function wrongComparison(clock: IssuerClock, issuer: Issuer, world: IssuerWorld): IssuerClock {
   const { mutants } = world;
   const other = () =>

@@ -32,12 +32,12 @@ interface FollowerMutants extends LookupMutants {
   readonly allIsLive: boolean;
   readonly positionMovesWhileOwed: boolean;
   readonly ceilingDropsRows: boolean;
-  /** A standby stream stays open beside the connection that takes its place. */
+  /** A standby stream stays open beside the connection that replaces it. */
   readonly standbyStays: boolean;
   readonly lowersT: boolean;
 }
 
-/** With so many pending rows no step is taken. */
+/** With this number of pending rows no step is taken. */
 const OWED_MOST = 12;
 
 export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
@@ -66,7 +66,7 @@ export function instant({ aheadMs, process, boot }: Follower, world: DriveWorld)
   };
 }
 
-/** A process starts on what is on the disk. */
+/** Starts a process with the content of the disk. */
 export function startFollower(follower: Follower, world: DriveWorld): void {
   const { store, core } = follower;
   const raw = [...store.quarantine.values()];
@@ -112,7 +112,7 @@ export function crash(follower: Follower, world: DriveWorld): void {
   if (world.random.chance(0.3)) follower.boot = { id: fresh('b'), at: world.now() };
 }
 
-/** One step of the core, with everything that may go wrong around its commit. */
+/** Takes one step of the core, with the faults that may occur around its commit. */
 function submit(follower: Follower, world: DriveWorld, happening: Unstamped<FollowerInput>): void {
   const { process } = follower;
   if (process === null) return;
@@ -131,7 +131,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
   carryOut(follower, world, effects);
   if (follower.process === null) return;
   checkEventKeys(follower, input, state);
-  // A clock that was set is noticed by a tick; what an earlier process saved stands until this one commits.
+  // A tick notices that the clock was set; the saved state of an earlier process remains until this one commits.
   const isNoticed = input.kind === 'tick' && process.hasCommitted;
   if (isNoticed && follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
   checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
@@ -189,19 +189,20 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   if (world.mutants.lowersT && change.state.logTime < (before?.logTime ?? 0)) lowerT(store, change.state.logTime);
   const beat = follower.process?.state.heartbeat;
   const { epoch, wholeAt, wholeWall = wholeAt, suspect } = change.state;
-  // Another history's time may happen to be the same.
+  // The time of another history may be the same by chance.
   const isAnothers = before?.epoch !== epoch || before.suspect === 'epoch' || before.suspect === 'fork';
   const isSame =
     isAnothers && suspect === null && beat?.agrees === true && beat.at === wholeAt && beat.wall === wholeWall;
   if (epoch.startsWith(FORGED_EPOCH)) throw new Violation(`${follower.name} follows an epoch that no issuer opened`);
-  // A view whose epoch was left gets no younger.
+  // The age of a view whose epoch was left does not decrease.
   if (suspect !== 'epoch' && (isSame || wholeAt !== (before?.wholeAt ?? 0))) {
     const claim = world.claims.get(
       claimKey(epoch, { at: wholeAt, wall: wholeWall }, beat?.head ?? -1, beat?.headId ?? null),
     );
-    if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
+    if (claim === undefined)
+      throw new Violation(`${follower.name} has a complete view as of a time that no heartbeat has`);
     const hasPredecessor = beat?.isLive === false && store.claim !== null;
-    // By a heartbeat that is not live the age may not lose more than the times of the two differ.
+    // A heartbeat that is not live may lower the age by the difference of the two times at most.
     const fromBefore = store.slackMs + Math.max(0, claim.aheadMs - (store.claim?.aheadMs ?? 0));
     store.claim = claim;
     const byClock = slackOf(store, follower.aheadMs);
@@ -213,7 +214,7 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
     const { aheadMs, boot } = follower;
     store.saved = { ageMs, at: world.now(), aheadMs, seenAheadMs: aheadMs, bootId: boot.id };
   }
-  if (change.state.savedAt > world.now() + 1e9) throw new Violation('a time from nowhere');
+  if (change.state.savedAt > world.now() + 1e9) throw new Violation('a saved time in the far future');
   if (!isTorn) noteVerified(follower, world, change.cutoffs);
   const isLowered = change.state.logTime < (before?.logTime ?? 0);
   if (change.cutoffs.length > 0 || isLowered) checkRows(follower, world);
@@ -221,7 +222,7 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   if (isTorn || world.random.chance(world.faults.crash)) crash(follower, world);
 }
 
-/** No row denies what is issued after log time any more. */
+/** The fault of a follower that lowers T: no row denies what was issued after log time. */
 function lowerT({ rows }: Follower['store'], logTime: number): void {
   for (const values of rows.values()) {
     for (const [key, row] of values) {
@@ -242,7 +243,7 @@ function owe(follower: Follower, { random, faults, mutants }: DriveWorld, { stat
   if (mutants.positionMovesWhileOwed) follower.disk.state = state;
 }
 
-/** All pending changes are on the disk. */
+/** Writes all pending changes to the disk. */
 export function payOwed(follower: Follower): void {
   follower.disk = null;
   follower.owedRows = 0;
@@ -281,7 +282,7 @@ function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: Dri
   if (process === null || process.state.transport !== TOPIC.name) return [];
   // The issuer has sent its head by its own transport: the head that it knows, if it was restored.
   if (process.liveBy.has('fallback') && !process.liveBy.has('primary')) return [];
-  // What could not be verified then, or was lost before it was read, was not there for it.
+  // Records that could not be verified then, or were lost before they were read, do not count.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.logState;
   return (process.heldAtOpen ?? []).flatMap((jws) => {
@@ -291,7 +292,7 @@ function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: Dri
   });
 }
 
-/** A fetch of the key set: asked for by the core, or by the source itself now and then. */
+/** Fetches the key set: at the request of the core, or now and then by the source itself. */
 function fetchKeys(follower: Follower, world: DriveWorld): void {
   const { process } = follower;
   if (process === null) return;
@@ -315,7 +316,7 @@ function fetchKeys(follower: Follower, world: DriveWorld): void {
   } else if (fetching.isAsked) submit(follower, world, { kind: 'keysFailed' });
 }
 
-/** Lets a follower's connections do what they do in the time of one step. */
+/** Runs a follower's connections for the time of one step. */
 export function advance(follower: Follower, world: DriveWorld): void {
   fetchKeys(follower, world);
   if (follower.disk !== null && !follower.isDiskFull && world.random.chance(0.5)) payOwed(follower);

@@ -8,7 +8,7 @@ import { actAsThief } from './thief.ts';
 import { lose } from './topic.ts';
 import { keepHouse, revokeFormerEventKey, turnEpoch } from './writes.ts';
 
-/** Something goes wrong, of what may go wrong in this seed. */
+/** Causes a random one of the faults that are enabled in this seed. */
 export function provoke(world: World): void {
   const fault = world.random.pick([...world.enabled]);
   if (fault === undefined) return;
@@ -83,7 +83,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
   'clock-command'(world) {
     if (!world.issuer.database.refusing && world.random.chance(0.3)) operatorSetsClock(world);
   },
-  /** A process of the issuer starts with a clock that is ahead, cleans up, and ends before it says anything. */
+  /** A process of the issuer starts with a clock that is ahead, prunes, and ends before it publishes anything. */
   excursion(world) {
     const { issuer, random } = world;
     if (issuer.database.refusing) return;
@@ -93,7 +93,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     startIssuer(issuer, world);
     if (!issuer.database.refusing) keepHouse(issuer, world);
     issuer.aheadMs = aheadMs;
-    // It was written with another lead than the one that was observed.
+    // The floor now has another lead than the observed one.
     issuer.lead = null;
     stopIssuer(world);
   },
@@ -102,7 +102,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     const { issuer, followers, random } = world;
     if (world.timeServer === 'right') {
       const aheadMs = 70_000 + random.below(200_000);
-      // A process that runs would go by its monotonic clock.
+      // A running process would continue by its monotonic clock.
       if (issuer.up) stopIssuer(world);
       issuer.aheadMs = aheadMs;
       for (const follower of followers) if (random.chance(0.8)) follower.aheadMs = aheadMs;
@@ -153,19 +153,19 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
 
 const DAY_MS = 86_400_000;
 
-/** Mostly honest, seldom wild. */
+/** The difference of a clock, in ms: mostly a small one. */
 function someOffset(random: Random): number {
   const most = random.chance(0.3) ? 400_000 : 60_000;
   return Math.floor((random.next() * 2 - 1) * most);
 }
 
-/** All faults are over; what they left behind is there. */
+/** Ends all faults. Their consequences remain. */
 export function calmDown(world: World): void {
   Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1, coalesce: 0.1 });
   Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set(), steady: null });
   world.topic.stalledUntil = 0;
   world.topic.log.isUp = true;
-  // One whose clocks have parted says old times until it is started anew.
+  // An issuer whose clocks have parted publishes old times until it is restarted.
   if (world.issuer.up) stopIssuer(world);
   world.issuer.aheadMs = 0;
   world.broker.aheadMs = 0;

@@ -16,13 +16,13 @@ export interface Store {
   quarantine: Map<string, { readonly epoch: string; readonly seq: number; readonly jws: string }>;
   /** The kids of the last set that was fetched. */
   keys: readonly string[] | null;
-  /** What `wholeAt` promises; ours, not the follower's. */
+  /** The promise of `wholeAt`. Known to the simulation only, not to the follower. */
   claim: Claim | null;
-  /** By how much its reading of the age may be too low because of the clocks it had. */
+  /** By how much the reported age may be too low because of the clocks that the follower had. */
   slackMs: number;
-  /** Event keys that have revoked themselves before its eyes; ours, not the follower's. */
+  /** Event keys whose self-revocation the follower has received. Known to the simulation only. */
   revoked: Set<string>;
-  /** The last commit as it truly was; ours, not the follower's. */
+  /** The age and the clocks at the last commit. Known to the simulation only. */
   saved: SavedAge | null;
 }
 
@@ -31,7 +31,7 @@ interface SavedAge {
   readonly ageMs: number;
   readonly at: number;
   readonly aheadMs: number;
-  /** How far the wall clock was ahead at the last step: one that was set by more than a second since is written down. */
+  /** How far the wall clock was ahead at the last step. A change of more than a second since is committed. */
   seenAheadMs: number;
   readonly bootId: string;
 }
@@ -60,12 +60,12 @@ export function copyStore(store: Store): Store {
 /** A transport's connection, from the follower's side. */
 export interface Client {
   phase: 'closed' | 'idle' | 'asked' | 'open';
-  /** Not before then does it try again. */
+  /** The time of the next attempt. */
   retryAt: number;
   asked: { readonly epoch: string; readonly seq: number; readonly hint: string | null } | null;
-  /** Of the topic. */
+  /** The position in the topic, of a client that reads it. */
   cursor: MemoryCursor | null;
-  /** HTTP. */
+  /** The connection, of an HTTP client. */
   connection: Connection | null;
   standby: boolean;
   /** Of a mutant: the standby stream that should have been closed. */
@@ -106,7 +106,7 @@ interface Process {
 
 export type Setup = 'topic+http' | 'http' | 'topic';
 
-/** The topic, as its readers know it. */
+/** The transport of the topic. */
 export const TOPIC = memoryTransport({ log: createMemoryLog() });
 
 const FEEDS = {
@@ -119,30 +119,30 @@ export interface Follower {
   readonly name: string;
   readonly setup: Setup;
   readonly core: FollowerCore;
-  /** What the process enforces and knows; what it finds on the disk at its start. */
+  /** The state in memory, which starts as the content of the disk. */
   store: Store;
   /** The content of the disk while changes are pending; null: all of `store`. */
   disk: Store | null;
   /** How many rows are pending. */
   owedRows: number;
-  /** Whether the disk takes nothing. */
+  /** Whether the disk is full. */
   isDiskFull: boolean;
   kept: Store | null;
   process: Process | null;
   restartAt: number;
   /** How far its wall clock is ahead of real time. */
   aheadMs: number;
-  /** The machine's run: since when it is up, in real time. */
+  /** The boot of the machine: its id, and its real time. */
   boot: { readonly id: string; readonly at: number };
-  /** Its machine does nothing until then. */
+  /** The machine is suspended until then. */
   suspendedUntil: number;
-  /** When it last had a turn, in real time. */
+  /** The real time of its last turn. */
   seenAt: number;
   /** Whether it understands the events of a future version. */
   upgraded: boolean;
-  /** Until then no fetch of the key set succeeds. */
+  /** Fetches of the key set fail until then. */
   deafUntil: number;
-  /** The denials since its file was last exchanged. */
+  /** The tokens denied since its file was last exchanged. */
   denied: Set<Token>;
 }
 
@@ -191,7 +191,7 @@ interface Raw {
   readonly hint: string | null;
 }
 
-/** As the decoder: of the heartbeats of a key in a batch only the first, the last and the newest are verified. */
+/** Decodes as the decoder does: of the heartbeats of a key in a batch only the first, the last and the newest are verified. */
 export function decodeBatch(
   batch: readonly Raw[],
   registry: Registry,

@@ -4,25 +4,25 @@ import type { Issuer } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
 import type { Relay, RelayWorld } from './relay.ts';
 
-/** One connection of the fallback transport, from the server's side. What it wrote is read by the client some time later. */
+/** The server's side of one HTTP connection. The client reads some time later what the server has written. */
 export interface Connection {
   readonly epoch: string;
   sent: number;
   beatAt: number;
   /** Whether it carries events only while Kafka is late. */
   readonly standby: boolean;
-  /** Of a standby stream: whether it delivers events now. */
+  /** Whether a standby stream delivers events now. */
   delivering: boolean;
-  /** The heartbeats made for it, newest last. */
+  /** The heartbeats that were made for this connection, newest last. */
   recent: readonly { readonly jws: string; readonly head: number }[];
   /** The heartbeat that waits for its head to be written. */
   due: { readonly jws: string; readonly head: number } | null;
   readonly written: string[];
-  /** Whether the epoch is over and its last word has been written. */
+  /** Whether the epoch has ended and its closing event has been written. */
   ended: boolean;
 }
 
-/** Answers a request: a heartbeat made now opens it; what is not of this log, or below its floor, starts at the floor. */
+/** Answers a request: a new heartbeat opens it; a position of another log, or below the low watermark, starts at the low watermark. */
 export function accept(issuer: Issuer, world: RelayWorld, start: StartPosition, standby: boolean): Connection {
   const { epoch, head, floor } = issuer.database;
   const isOurs = start.epoch === epoch && start.seq >= floor - 1 && start.seq <= head;
@@ -40,7 +40,7 @@ export function accept(issuer: Issuer, world: RelayWorld, start: StartPosition, 
   };
 }
 
-/** The epoch is over: what is left is that its key was revoked, if it was. */
+/** Ends the connections of an epoch: if its key was revoked, the closing event is written last. */
 export function endEpoch(connection: Connection, { database }: Issuer): void {
   if (connection.ended) return;
   connection.ended = true;
@@ -49,10 +49,10 @@ export function endEpoch(connection: Connection, { database }: Issuer): void {
 }
 
 const relayCore = createRelayCore();
-/** Most events of one delivery from before it began. */
+/** The most events of a delivery that were appended before it began. */
 const DELIVERED_EVENTS = 40;
 
-/** A heartbeat each 10 s whose head Kafka has acknowledged; while it is late, the events and a heartbeat each second. */
+/** Writes a heartbeat each 10 s whose head Kafka has acknowledged; while Kafka is late, the events and a heartbeat each second. */
 export function pumpStandby(connection: Connection, issuer: Issuer, world: RelayWorld, relay: Relay | null): void {
   const now = world.now();
   const { database } = issuer;

@@ -26,7 +26,7 @@ export interface Row extends Revocation {
   readonly expiresAt: number;
 }
 
-/** The issuer's database: what a backup copies and a crash leaves. */
+/** The issuer's database, which a backup copies and a crash leaves intact. */
 interface Database {
   epoch: string;
   counter: number;
@@ -38,7 +38,7 @@ interface Database {
   kid: string;
   /** Signs the events. */
   eventKid: string;
-  /** Those of before that are published, and those that never will be again. */
+  /** The former event keys that are published, and the revoked ones. */
   formerEventKids: string[];
   revokedEventKids: string[];
   /** The last event of each epoch whose key was revoked. */
@@ -58,7 +58,7 @@ interface HighWater {
   readonly id: string | null;
 }
 
-/** What can be wrong with an issuer, to see whether the simulation notices. */
+/** The faults of an issuer that the simulation must detect. */
 interface IssuerMutants {
   readonly headBeforeTime: boolean;
   readonly floorTooHigh: boolean;
@@ -81,16 +81,16 @@ interface IssuerMutants {
   readonly liveSidsOnly: boolean;
   readonly negativeGrace: boolean;
   readonly shortE: boolean;
-  /** Of the two clocks, the broker's and the issuer's. */
+  /** Faults in the comparison of the broker's clock with the issuer's. */
   readonly neverCompared: boolean;
   readonly takesFaster: boolean;
   readonly belowFloor: boolean;
   readonly mintsWhileParted: boolean;
   /** Heartbeats made before the comparison are published after it. */
   readonly publishesEarlierHeartbeats: boolean;
-  /** A delivery begins with what has not been acknowledged. */
+  /** A delivery begins with the first unacknowledged event, without the margin of a second. */
   readonly noMargin: boolean;
-  /** What waits is overdue after 250 ms, however long acknowledgements usually take. */
+  /** An event is overdue after 250 ms, however long acknowledgements usually take. */
   readonly fixedPatience: boolean;
 }
 
@@ -123,29 +123,29 @@ export interface Issuer {
   wasPutBack: boolean;
   clockSet: ClockSet | null;
   clock: IssuerClock;
-  /** Of this process; null: it compares with nothing. */
+  /** The comparison of clocks of this process; null: there is none. */
   comparison: Comparison | null;
-  /** The heads of before, for the mutant that reads them too early. */
+  /** The previous head, for the mutant that reads the head too early. */
   earlier: { head: number; last: string | null; floor: number };
   kids: string[];
-  /** Every event key there ever was, and those that a thief has. */
+  /** Every event key that was ever made, and those that a thief has. */
   eventKids: string[];
   stolen: Set<string>;
-  /** The last time that it used while its clock led: none may be earlier, nor after a restart. */
+  /** The last published time while its clock led: no later one may be earlier, after a restart either. */
   toldAt: number;
   /** The last heartbeat of this process. */
   beatAt: { readonly at: number; readonly real: number } | null;
-  /** How far the clocks were ahead at the last heartbeat, what the comparison had come to, and whose clock is trusted. */
+  /** How far the clocks were ahead at the last heartbeat, the result of their comparison, and whose clock is trusted. */
   clocks: string;
-  /** A lead that was seen, since when in real time, and how the clocks were then. */
+  /** An observed lead, since when in real time, and the state of the clocks then. */
   lead: { readonly ms: number; readonly since: number; readonly clocks: string } | null;
   /** Every epoch that was opened. */
   epochs: string[];
-  /** As the directory of the keys knows, which no backup takes back. */
+  /** The revoked event keys in the directory of the keys, which no backup restores. */
   revokedEver: Set<string>;
 }
 
-/** Of the shape that the issuer's kids have. */
+/** A kid in the form of the issuer's kids. */
 export const freshKid = () => fresh('v').padEnd(43, '_');
 
 let given = 0;
@@ -203,7 +203,7 @@ export function epochOf(counter: number, world: IssuerWorld): string {
   return `${String(counter).padStart(4, '0')}-${world.random.below(1e9).toString(36)}`;
 }
 
-/** A process starts on the database, whichever that is by now. */
+/** Starts a process with the present database. */
 export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
   issuer.up = true;
   issuer.beatAt = null;
@@ -225,7 +225,7 @@ export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
   prove(issuer, issuer.highWater.epoch, issuer.highWater.head, issuer.highWater.id);
 }
 
-/** A clock that makes one of the mistakes there are to be made. */
+/** The clock with a fault of `mutants`. */
 function wrongClock(clock: IssuerClock, { database }: Issuer, { mutants, now }: IssuerWorld): IssuerClock {
   if (!mutants.clockStands && !mutants.fullSpeed) return clock;
   let told = { at: 0, real: now() };
@@ -239,18 +239,18 @@ function wrongClock(clock: IssuerClock, { database }: Issuer, { mutants, now }: 
   return { ...clock, now: time, heartbeat, leadMs: () => Math.max(0, time() - clock.wall()) };
 }
 
-/** A signed word from beyond the database, or another one than it has: it was restored. */
+/** Receives a signed position. One beyond the database, or with another id, shows that the database was restored. */
 export function prove(issuer: Issuer, epoch: string, seq: number, id: string | null): void {
   const { database } = issuer;
   if (epoch < database.epoch) return;
   const held = seq === database.head ? database.last : database.rows.find((row) => row.seq === seq)?.id;
   const isKnown = epoch === database.epoch && seq <= database.head && (held === undefined || held === id);
   if (isKnown) return;
-  if (!issuer.wasPutBack) throw new Violation('the issuer takes its own log for that of another life');
+  if (!issuer.wasPutBack) throw new Violation('the issuer treats its own log as another history');
   database.refusing = true;
 }
 
-/** Two histories may have the same times, and never the same last event. */
+/** Identifies the claim of a heartbeat: two histories may have the same times, but never the same last event. */
 export const claimKey = (
   epoch: string,
   { at, wall }: { readonly at: number; readonly wall: number },
@@ -264,8 +264,8 @@ export function heartbeat(
 ): { jws: string; head: number; epoch: string; at: number } {
   const { database } = issuer;
   const { at, wall } = issuer.clock.heartbeat();
-  if (at < database.clockFloor) throw new Violation('the issuer tells a time below its floor');
-  if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer tells an earlier time than it did');
+  if (at < database.clockFloor) throw new Violation('the issuer publishes a time below its floor');
+  if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer publishes an earlier time than before');
   if (isLeading(issuer.clock)) {
     issuer.toldAt = at;
     if (!world.mutants.unwrittenFloor) database.clockFloor = Math.max(database.clockFloor, at);
@@ -277,7 +277,7 @@ export function heartbeat(
   const floor = world.mutants.floorTooHigh ? head + 1 : seen.floor;
   const key = claimKey(epoch, { at, wall }, head, last);
   const { branch } = database;
-  // The first of its time promises the least.
+  // The first heartbeat with this claim promises the least.
   if (!world.claims.has(key)) {
     world.claims.set(key, {
       branch,
@@ -304,14 +304,14 @@ export function heartbeat(
   };
 }
 
-/** A leading clock runs on, and leads no more after twice the lead, unless the wall clock is set again. */
+/** Requires that a leading clock advances, and no longer leads after twice the lead, unless the wall clock is set again. */
 function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   const now = world.now();
   const state = issuer.comparison?.reference.state();
-  // Until then its heartbeats have the time of the floor.
+  // Until the comparison, heartbeats have the time of the floor.
   if (state === 'awaited' || (state === 'unknown' && issuer.comparison?.reference.trusted === 'publisher')) return;
   const clocks = `${issuer.aheadMs} ${knownAheadMs(issuer, world)} ${state} ${issuer.comparison?.reference.trusted}`;
-  // The slower clock may have taken the place of the one it went by.
+  // The issuer may now use the other clock, the slower one.
   if (issuer.clocks !== clocks) issuer.beatAt = null;
   issuer.clocks = clocks;
   const { beatAt } = issuer;
@@ -325,7 +325,7 @@ function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   else if (now - lead.since > 2 * lead.ms + LEAD_SLACK_MS) throw new Violation('the issuer clock leads for ever');
 }
 
-/** A burst of cut-offs pushes the clock by as much. */
+/** The most that a burst of cut-offs pushes the clock ahead. */
 const LEAD_MS = 2_000;
 const LEAD_SLACK_MS = 5_000;
 
@@ -337,7 +337,7 @@ export function keySetOf(issuer: Issuer): { kids: string[]; epoch: string; epoch
   return { kids: [...new Set([epochKid, ...kids])], epoch: database.epoch, epochKid };
 }
 
-/** In a database of before the key has no file any more: what is signed then is heartbeats only. */
+/** The key that signs. In a restored database the active key may have no file any more: then another one signs, only heartbeats. */
 function signingKidOf({ database, eventKids, revokedEver }: Issuer): string {
   return revokedEver.has(database.eventKid) ? (eventKids.at(-1) ?? '') : database.eventKid;
 }
@@ -347,7 +347,7 @@ export function takeBackup(issuer: Issuer, world: IssuerWorld): void {
   issuer.backup = { database: copyDatabase(database), highWater, minted: world.minted.count };
 }
 
-/** Puts the backup in the place of the database; sometimes what lies beside it too. */
+/** Replaces the database by the backup. @param alsoHighWater whether the high-water mark is restored too */
 export function putBack(issuer: Issuer, world: IssuerWorld, alsoHighWater: boolean): void {
   if (issuer.backup === null) return;
   issuer.wasPutBack = true;
@@ -365,7 +365,7 @@ function copyDatabase(database: Database): Database {
     revokedEventKids: [...database.revokedEventKids],
     lastWords: database.lastWords.map((word) => ({ ...word })),
     sessions: new Map(database.sessions),
-    // The branch grows further; its lengths record what it was.
+    // The original branch continues to grow, so the backup has a copy.
     branch: forkBranch(database.branch),
   };
 }

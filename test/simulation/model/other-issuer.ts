@@ -4,10 +4,10 @@ import { fresh } from './issuer.ts';
 import type { Token } from './truth.ts';
 import { names, OTHER, Violation } from './truth.ts';
 
-/** How long its tokens live at most. */
+/** The longest life of its tokens. */
 const LONGEST_MS = 35_000;
 
-/** The other issuer mints a token: its clock is right, and it knows nothing of the log. */
+/** Mints a token of the other issuer, whose clock is right and which does not know the log. */
 export function mintElsewhere(world: IssuerWorld): void {
   const { random } = world;
   const iatMs = Math.floor(world.now());
@@ -21,7 +21,7 @@ export function mintElsewhere(world: IssuerWorld): void {
   world.tokens.push(token);
 }
 
-/** The denial in the log of one of its tokens, or of a user. */
+/** Denials for the log, of a token or a user of the other issuer. */
 export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUntil: number): CutOffEntry[] {
   const token = random.pick(tokens.filter(({ payload }) => payload.iss === OTHER).slice(-6));
   if (token === undefined) return [];
@@ -33,11 +33,11 @@ export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUnti
   return [{ iss: OTHER, claim: 'sub', value: String(token.payload.sub), issuedUntil, expiresAt, endsSession: true }];
 }
 
-/** A refresh token that was exchanged so long ago is no retry of its owner's. */
+/** A use of a refresh token that was exchanged this long ago is not a retry. */
 const OLD_MS = 60_000;
 const GRACE_MS = 10_000;
 
-/** A client presents a refresh token that was consumed long ago, at a time later than the clock's. */
+/** Presents a refresh token that was used long ago, with a stored time that may be later than the clock's. */
 export function presentSpent(
   { rotatedAt, rotatedReal }: { readonly rotatedAt: number | null; readonly rotatedReal: number },
   at: number,
@@ -46,6 +46,6 @@ export function presentSpent(
   if (rotatedAt === null || now() - rotatedReal < OLD_MS) return;
   const passed = at - rotatedAt;
   const isRetry = passed <= GRACE_MS && (passed >= 0 || mutants.negativeGrace === true);
-  // A clock that stood at its floor between two processes has not counted all of the time.
-  if (isRetry && passed < 0) throw new Violation('a refresh token that was spent long ago counts as a retry');
+  // Only negative times are violations: a clock that stood at its floor between two processes has not counted all of the time.
+  if (isRetry && passed < 0) throw new Violation('a refresh token that was used long ago counts as a retry');
 }

@@ -9,12 +9,12 @@ import { restore } from './writes.ts';
 /** More than a run ever needs. */
 const MOST_RESTORES = 40;
 
-/** A crash, or a restart: what the process knew is gone. */
+/** Ends the process of the issuer, which loses its state in memory. */
 export function stopIssuer(world: World): void {
   const { relay, random } = world;
   world.issuer.up = false;
   world.issuerBackAt = world.now() + random.below(random.chance(0.3) ? 15_000 : 1_000);
-  // Records that were on their way may still arrive.
+  // Records in flight may still arrive.
   if (relay?.sending != null && random.chance(0.5)) {
     const { send } = relay.sending;
     const rows = world.issuer.database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
@@ -28,14 +28,14 @@ export function bringIssuerBack(world: World): void {
   world.relay = startRelay(world.issuer, world);
 }
 
-/** The operator learns that the database is not the latest, and confirms it. */
+/** The operator runs `restore`, because the database is not the latest. */
 export function operatorRestores(world: World): void {
   world.restores += 1;
-  if (world.restores > MOST_RESTORES) throw new Violation('the operator restores and restores, and it is never right');
+  if (world.restores > MOST_RESTORES) throw new Violation('repeated restores do not end');
   const { issuer, topic, registry } = world;
   const inTopic = topic.log.records.flatMap(({ jws }) => registry.find(jws)?.epoch ?? []);
   const shown = world.followers.flatMap(({ store }) => registry.find(store.state?.proof ?? '')?.epoch ?? []);
-  // A counter that no log gets to is not taken for one.
+  // Forged epochs, whose counters no log reaches, are ignored.
   const seen = [issuer.highWater.epoch, ...inTopic, ...shown].filter((epoch) => !epoch.startsWith(FORGED_EPOCH));
   const { timeSince } = issuer.database;
   const records = topic.log.records.flatMap(({ jws }) => registry.find(jws) ?? []);
@@ -44,10 +44,10 @@ export function operatorRestores(world: World): void {
   // The clock continues from the latest recorded time since it was last set.
   const times = records.filter(({ epoch }) => epoch >= since && !epoch.startsWith(FORGED_EPOCH)).map(({ at }) => at);
   issuer.database.clockFloor = Math.max(issuer.database.clockFloor, ...times);
-  // That may be another lead than the one that was observed.
+  // The new floor may have another lead than the observed one.
   issuer.lead = null;
   restore(issuer, world, seen);
-  // A backup of before the clock was set has the times that were ahead.
+  // A backup from before the clock was set has times that are ahead.
   if (told.some((epoch) => epoch > (timeSince ?? ''))) setClock(issuer, world);
   bringIssuerBack(world);
 }
@@ -55,7 +55,7 @@ export function operatorRestores(world: World): void {
 const timeSinceOf = (record: SimRecord) =>
   record.kind === 'heartbeat' && record.timeSince !== null ? [record.timeSince] : [];
 
-/** The wall clock has been corrected, and the issuer's clock is set by it. */
+/** The operator sets the issuer's clock to the corrected wall clock. */
 export function operatorSetsClock(world: World): void {
   stopIssuer(world);
   setClock(world.issuer, world);

@@ -9,9 +9,9 @@ import { Violation } from './truth.ts';
 
 export interface RelayWorld extends IssuerWorld {
   readonly topic: Topic;
-  /** How probable it is that a send goes wrong in some way. */
+  /** The probability that a send fails in some way. */
   readonly sendFaults: number;
-  /** Nothing fails but the broker, which stalls: readers request nothing but a standby stream. Null: much may fail. */
+  /** `calm`: nothing fails. `stalls`: only the broker stalls. In both cases readers request standby streams only. Null: other faults occur. */
   steady: 'calm' | 'stalls' | null;
   /** How long an acknowledgement takes at least. */
   readonly acknowledgementMs: number;
@@ -19,7 +19,7 @@ export interface RelayWorld extends IssuerWorld {
   proven(record: SimRecord): void;
 }
 
-/** The relay as the issuer's process has it: a crash forgets it. */
+/** The relay in the issuer's process, which a crash removes. */
 export interface Relay {
   state: RelayState;
   sending: { readonly send: RelaySend; readonly begunAt: number; readonly due: number } | null;
@@ -79,7 +79,7 @@ function follow(relay: Relay, issuer: Issuer, world: RelayWorld, effects: readon
       const now = world.now();
       relay.sending = { send: effect.send, begunAt: now, due: now + world.acknowledgementMs + slow };
       input(relay, issuer, world, { kind: 'publishing', now });
-      // Lost in a crash now and then: it only sends twice.
+      // Sometimes not stored, as after a crash: then events are sent twice.
     } else if (world.random.chance(0.7)) issuer.database.sentSeq = effect.sentSeq;
   }
 }
@@ -138,7 +138,7 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
     if (isFoundApart && !world.mutants.publishesEarlierHeartbeats) return { kind: 'compared', upTo };
     return { kind: 'sent', upTo, withHeartbeat };
   }
-  // Without an acknowledgement: it arrived, will arrive, or never does.
+  // The send is not acknowledged: its records have arrived, arrive later, or never arrive.
   if (random.chance(0.4)) topic.log.append(records, now);
   else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
   return FAILED;
@@ -158,7 +158,7 @@ function compare(issuer: Issuer, world: RelayWorld, tookMs: number): boolean {
   return true;
 }
 
-/** Looks at the end of the topic. False: nothing may be sent, or all has to be sent again. */
+/** Checks the end of the topic. @returns false: nothing may be sent, or everything has to be sent again */
 function look(relay: Relay, issuer: Issuer, { topic, registry, proven }: RelayWorld): boolean {
   const { database } = issuer;
   const tail = topic.log.records.slice(-50).map(({ jws }) => registry.find(jws));

@@ -6,17 +6,17 @@ import type { SimRecord } from './truth.ts';
 
 /** The fault that a run must find. */
 export type Mutants = DriveWorld['mutants'] & {
-  /** Puts a wrong follower's core in the place of the right one. */
+  /** Replaces the core of the followers by a faulty one. */
   readonly wrap?: (core: FollowerCore) => FollowerCore;
   readonly prunesByOwnClock?: boolean;
-  /** Pruned by a heartbeat from ahead. */
+  /** Followers prune by the time of a heartbeat from ahead. */
   readonly aheadPrunes?: boolean;
   readonly prunesBeforeLowering?: boolean;
-  /** The issuer does nothing about a proof that its event key was stolen. */
+  /** The issuer ignores proof that its event key was stolen. */
   readonly stolenKeyStays?: boolean;
-  /** The only faults that happen: those by which it shows soon. */
+  /** The only enabled faults: those that reveal the mutant soon. */
   readonly only?: readonly Fault[];
-  /** Nothing is wrong, or but for stalls of the broker: where it shows at all. */
+  /** Only runs of this kind can reveal the mutant: see `RelayWorld.steady`. */
   readonly steady?: 'calm' | 'stalls';
 };
 
@@ -26,7 +26,7 @@ export interface World extends Omit<DriveWorld, 'mutants'> {
   /** The records that a thief has signed. */
   readonly forged: Set<SimRecord>;
   readonly enabled: ReadonlySet<Fault>;
-  /** How probable a login is in a step. */
+  /** The probability of a login in a step. */
   busy: number;
   relay: Relay | null;
   /** Whether the time server of issuer and readers was wrong, and the issuer's clock was set afterwards. */

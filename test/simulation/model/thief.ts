@@ -5,7 +5,7 @@ import type { SimRecord } from './truth.ts';
 import { FORGED_EPOCH, newBranch } from './truth.ts';
 import { turnEpoch } from './writes.ts';
 
-/** A thief has the private half of an event key, and writes to the topic. */
+/** Acts as a thief, who steals the private half of an event key, or writes to the topic. */
 export function actAsThief(world: World): void {
   const { issuer, random } = world;
   if (issuer.stolen.size === 0 || random.chance(0.2)) {
@@ -15,7 +15,7 @@ export function actAsThief(world: World): void {
   }
   const active = issuer.database.eventKid;
   const kid = random.pick([...issuer.stolen]);
-  // While the key signs, only positions that the issuer does not have distinguish its thief from the issuer.
+  // The issuer detects a thief of the active key by positions that it does not have, so other forged records of that key are left out.
   if (kid === undefined || (kid === active && !random.chance(0.1))) return;
   const record = kid === active ? ownRevocation(world, kid) : forge(world, kid);
   world.forged.add(record);
@@ -67,7 +67,7 @@ function event(kid: string, epoch: string, forged: Forged): SimRecord {
   return { kind: 'event', kid, epoch, id: fresh('x'), txn: fresh('t'), cutOffs: [], future: false, ...forged };
 }
 
-/** A signed text is submitted to the issuer: it was restored, or a thief signs with its key. */
+/** Submits a signed record to the issuer: it was restored, or a thief signs with its key. */
 export function takeProof(world: World, record: SimRecord): void {
   const { issuer } = world;
   const { database } = issuer;
@@ -76,7 +76,7 @@ export function takeProof(world: World, record: SimRecord): void {
     return;
   }
   if (world.mutants.stolenKeyStays === true) return;
-  // The mark and the files agree: it is the latest database, and the key was stolen.
+  // Mark and key files agree with the database, so it is the latest one, and the key was stolen.
   const isRevocation = record.kind === 'event' && record.kills.includes(record.kid);
   const isOwn = record.kid === database.eventKid && (record.epoch === database.epoch || isRevocation);
   if (isOwn && !database.refusing) {

@@ -2,20 +2,20 @@ import type { MemoryLog } from '@rescind/feed/testing';
 import { createMemoryLog } from '@rescind/feed/testing';
 import type { Random } from './random.ts';
 
-/** A Kafka topic with one partition, as bad as it may get. */
+/** A Kafka topic with one partition, with all faults of a broker. */
 export interface Topic {
-  /** Its records; whether it answers. */
+  /** Its records, and whether it can be reached. */
   readonly log: MemoryLog;
   hasLost: boolean;
-  /** Until then it neither acknowledges nor delivers: it elects a leader. */
+  /** It elects a leader until then, and neither acknowledges nor delivers. */
   stalledUntil: number;
-  /** Sends that time out here may still arrive, whenever. */
+  /** Sends that have timed out and arrive later. */
   readonly late: { readonly batch: readonly string[]; readonly due: number }[];
 }
 
 export const newTopic = (): Topic => ({ log: createMemoryLog('topic'), hasLost: false, stalledUntil: 0, late: [] });
 
-/** Lets arrive what is late, and forgets what is older than the retention. */
+/** Appends late sends that are due, and removes records older than the retention. */
 export function passTime({ log, late }: Topic, now: number, retentionMs: number): void {
   for (let i = late.length - 1; i >= 0; i -= 1) {
     const one = late[i];
@@ -28,11 +28,11 @@ export function passTime({ log, late }: Topic, now: number, retentionMs: number)
   if (gone > 0) log.removeOldest(gone);
 }
 
-/** Unclean elections, deleted topics: all that must not happen, and does. */
+/** Loses records by an unclean election, a deletion or a new creation of the topic. */
 export function lose(topic: Topic, random: Random): void {
   const { log } = topic;
   topic.hasLost = true;
-  // Made anew, and a hint does not show it.
+  // Created again with the same id, so that hints do not show it.
   if (random.chance(0.3)) log.recreate(log.id);
   else if (random.chance(0.5)) log.removeNewest(1 + random.below(6));
   else log.removeOldest(random.below(log.records.length + 1));

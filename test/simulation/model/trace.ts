@@ -1,7 +1,7 @@
 import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed/core';
 import type { Follower } from './follower.ts';
 
-/** One step in one line, for whoever looks for what went wrong in a seed. */
+/** Describes one step in one line, to find the cause of a violation. */
 export function tellStep(
   { name }: Follower,
   input: FollowerInput,

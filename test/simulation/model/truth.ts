@@ -53,14 +53,14 @@ export function names(denial: CutOffEntry, token: Token): boolean {
   return String(held) === denial.value && token.iatMs <= (denial.issuedUntil ?? Number.POSITIVE_INFINITY);
 }
 
-/** What the follower's promise refers to: a heartbeat whose time was read when so much had been acknowledged. */
+/** The promise of a complete view: a heartbeat whose time was read when this number of revocations had been acknowledged. */
 export interface Claim {
   readonly branch: Branch;
   readonly acknowledged: number;
   /** The real time at which it was read, and how far the issuer's clock was ahead of it. */
   readonly readAt: number;
   readonly aheadMs: number;
-  /** Signed by a thief: it promises nothing. */
+  /** Whether a thief signed the heartbeat: then it promises nothing. */
   readonly isForged?: boolean;
 }
 
@@ -98,7 +98,7 @@ export type SimRecord =
       readonly timeSince: string | null;
     };
 
-/** Everything ever signed, by text: a text cannot be forged. */
+/** Every signed record by its text. Other texts are invalid, so none can be forged. */
 export interface Registry {
   sign(record: SimRecord): string;
   find(jws: string): SimRecord | undefined;

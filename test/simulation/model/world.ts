@@ -20,24 +20,24 @@ import { createRegistry, Violation } from './truth.ts';
 import { keepHouse, letIdle, mint, revoke } from './writes.ts';
 
 const SETUPS: readonly Setup[] = ['topic+http', 'topic+http', 'topic+http', 'http', 'topic'];
-/** So far apart from everything else that no sum of delays reaches it. */
+/** The real time at the start, far greater than any sum of delays. */
 const START = 1_800_000_000_000;
 
-/** Steps in which things go wrong: a minute or so, and now and then an hour. */
+/** Steps with faults: a minute or so, sometimes an hour. */
 const STEPS = 220;
-/** How many of the runs have nothing wrong, or stalls of the broker alone, and their steps of 55 ms or so. */
+/** The share of runs without faults, or with stalls of the broker only. Their steps have some 55 ms. */
 const STEADY = 0.04;
 const STEADIES = ['calm', 'stalls'] as const;
 const STEADY_STEPS = 500;
 /** The standby streams deliver no events in the first 10 s of an epoch. */
 const FIRST_STALL_MS = 12_000;
-/** Steps of 100 ms in which all is well: back-off of a minute, twice. */
+/** Steps of 100 ms without faults: twice a back-off of a minute. */
 const CALM_STEPS = 1_500;
 
 /**
  * Runs one seed.
  *
- * @param mutants what is wrong from the start
+ * @param mutants the faults to inject
  * @param trace is called for each step of a follower
  * @throws Violation when a promise was broken
  */
@@ -58,7 +58,7 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
     live(world);
     if (world.issuer.database.refusing) operatorRestores(world);
     else if (world.timeServer === 'wrong' || (world.issuer.up && world.issuer.clock.leadMs() > TOLERANCE_MS)) {
-      // Whoever finds the time server wrong sets the clock, although a restart may have hidden the lead.
+      // The operator sets the clock because the time server was wrong, also if a restart has hidden the lead.
       operatorSetsClock(world);
       world.timeServer = 'right';
     }
@@ -66,7 +66,7 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
   }
   const still = world.followers.filter((follower) => !isWell(follower, world));
   throw new Violation(
-    `not whole after all faults were over: ${still.map((follower) => describe(follower)).join('; ')}`,
+    `not complete after all faults were over: ${still.map((follower) => describe(follower)).join('; ')}`,
   );
 }
 
@@ -76,7 +76,7 @@ function describe({ name, setup, process }: Follower): string {
   return `${name} (${setup}) ${JSON.stringify({ ...logState, proof: undefined, beat: heartbeat, ready, ahead })}`;
 }
 
-/** A third of what may go wrong: a run in which everything does shows little of anything. */
+/** The enabled faults of a run: a third of all, because a run with all of them tests each one rarely. */
 function faultsOf(random: Random, { only }: Mutants): ReadonlySet<Fault> {
   return new Set(only ?? FAULTS.filter(() => random.chance(0.35)));
 }
@@ -129,14 +129,14 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
   for (let i = 0; i < 3; i += 1) {
     const setup = random.pick(SETUPS) ?? 'topic+http';
     const follower = newFollower(`follower ${i}`, setup, mutants.wrap ?? ((core) => core));
-    // Some join late.
+    // Some followers start later.
     follower.restartAt = now() + (random.chance(0.3) ? random.below(30_000) : 0);
     world.followers.push(follower);
   }
   return world;
 }
 
-/** A broker elects a leader: shorter than the silence after which the fallback transport is read. */
+/** Stalls the broker for an election, for less than the silence after which the fallback is read. */
 function stallNowAndThen({ topic, random }: World, now: number): void {
   if (now < FIRST_STALL_MS || START + now < topic.stalledUntil + 5_000 || !random.chance(0.02)) return;
   topic.stalledUntil = START + now + 500 + random.below(1_000);
@@ -148,12 +148,12 @@ function stepLength({ random, enabled, steady }: World): number {
   return random.chance(0.03) ? random.below(4_000) : 10 + random.below(240);
 }
 
-/** What happens in every step, whether all is well or not. */
+/** Runs one step, with or without faults. */
 function live(world: World): void {
   const { random, issuer, topic } = world;
   const now = world.now();
   passTime(topic, now, world.retentionMs);
-  // What cannot be used any more is not checked again.
+  // Tokens that expired long ago are no longer checked.
   while ((world.tokens[0]?.expMs ?? now) < now - 30_000) world.tokens.shift();
   if (!issuer.up && now >= world.issuerBackAt) bringIssuerBack(world);
   if (issuer.up) {
@@ -181,7 +181,7 @@ function live(world: World): void {
   }
 }
 
-/** Its clocks run on, except the monotonic one. */
+/** Whether the follower is suspended. Its clocks advance meanwhile, except the monotonic one. */
 function isSuspended(follower: Follower, world: World): boolean {
   if (follower.suspendedUntil <= follower.seenAt) {
     follower.seenAt = world.now();
@@ -193,7 +193,7 @@ function isSuspended(follower: Follower, world: World): boolean {
   return world.now() < follower.suspendedUntil;
 }
 
-/** As the guard's process does: by log time, never by its own clock; what is on the disk by the log time on the disk. */
+/** Prunes as the guard's process does: by log time, never by its own clock; rows on the disk by the log time on the disk. */
 function prune(follower: Follower, world: World): void {
   const { store, disk, process } = follower;
   if (process === null) return;
@@ -210,7 +210,7 @@ function prune(follower: Follower, world: World): void {
   pruneRows(process.verified, beforeOf(store));
   pruneRows(store.rows, beforeOf(store), disk?.rows);
   if (disk !== null) {
-    // The disk may not yet have the log time that is ahead.
+    // The disk may not have the latest log time yet.
     const before = Math.min(beforeOf(store), beforeOf(disk));
     pruneRows(store.rows, before);
     pruneRows(disk.rows, before);
@@ -219,7 +219,7 @@ function prune(follower: Follower, world: World): void {
   checkClaim(follower, world);
 }
 
-/** @param except rows of whose keys none is removed */
+/** @param except rows whose keys are kept */
 function pruneRows(rows: Rows, before: number, except?: Rows): void {
   for (const [claim, values] of rows) {
     for (const [value, row] of values) {
@@ -228,13 +228,13 @@ function pruneRows(rows: Rows, before: number, except?: Rows): void {
   }
 }
 
-/** Where pruning could do harm it is tried more often: by a time that is ahead, and before it is lowered. */
+/** The probability of pruning: higher while the time is ahead, and before it is lowered, when pruning could do harm. */
 function pruningChance({ store: { state } }: Follower, { timeServer }: World): number {
   if (state !== undefined && isLogTimeOld(state)) return 0.5;
   return timeServer === 'right' ? 0.03 : 0.2;
 }
 
-/** Until a new epoch, a reader of Kafka alone cannot repair what Kafka has lost. */
+/** Whether the view is ready and complete. A reader of Kafka alone is exempt: it cannot repair what Kafka has lost before a new epoch. */
 function isWell(follower: Follower, world: World): boolean {
   if (follower.setup === 'topic') return true;
   const { process } = follower;
@@ -261,7 +261,7 @@ function isSettled(world: World): boolean {
     if (follower.setup === 'topic' || claim === null) continue;
     if (claim.isForged) return false;
     if (claim.branch !== issuer.database.branch) {
-      // Unless that one's clock led: views are ordered by its time, which stands until the present one has passed it.
+      // The view is of another branch. If the clock of that one led, its time stands until the present clock has passed it.
       if ((state?.wholeAt ?? 0) < world.now()) return false;
       continue;
     }

@@ -9,7 +9,7 @@ import { denialElsewhere } from './other-issuer.ts';
 import type { Revocation, Token } from './truth.ts';
 import { ISSUER, names, Violation } from './truth.ts';
 
-/** Commits a revocation. What it names must have been minted at or before its T. */
+/** Appends a revocation to the log. */
 export function append(
   issuer: Issuer,
   world: IssuerWorld,
@@ -48,7 +48,7 @@ export function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocatio
   }
 }
 
-/** From now on the acknowledgement binds the issuer. */
+/** Acknowledges a revocation: from now on its tokens must be denied. */
 export function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
   const { branch } = issuer.database;
   for (const token of world.tokens) {
@@ -67,7 +67,7 @@ function newSession(random: IssuerWorld['random']): Session {
   return { sid: fresh('s'), sub, client, ended: false, rotatedAt: null, rotatedReal: 0 };
 }
 
-/** Logs in, or refreshes: a token of a session that has not ended. */
+/** Mints a token by a login, or by a refresh of a session that has not ended. */
 export function mint(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   const { random } = world;
@@ -100,7 +100,7 @@ export function mint(issuer: Issuer, world: IssuerWorld): void {
   world.tokens.push(token);
 }
 
-/** Revokes something, in any of the ways there are. `answered`: whether the process lives to acknowledge it. */
+/** Makes a random revocation. @param answered whether the process acknowledges it, before a possible crash */
 export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): void {
   const { database } = issuer;
   const { random } = world;
@@ -123,7 +123,7 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
     database.kid = fresh('k');
     issuer.kids.push(database.kid);
   }
-  // No acknowledged revocation may have left a live token.
+  // Nothing to deny, as no session holds a live token.
   if (deny.length === 0) return;
   const revocation: Revocation = { txn: fresh('t'), deny };
   append(issuer, world, revocation, cutOff, Math.max(...deny.map(({ expiresAt }) => expiresAt)));
@@ -134,17 +134,17 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
   if (answered) acknowledge(issuer, world, { ...revocation, deny: [...known, ...deny] });
 }
 
-/** A session is past its idle deadline, and has left a token that lives. */
+/** Ends a session by its idle deadline, while its token is still valid. */
 export function letIdle({ database }: Issuer, { random }: IssuerWorld): void {
   const session = random.pick([...database.sessions.values()]);
   if (session !== undefined) database.sessions.set(session.sid, { ...session, ended: true });
 }
 
-/** By so many sids at most. */
+/** The most sessions that are cut off by their sids. */
 const MOST_SIDS = 8;
 
 /**
- * While the clock leads, a user, a client or everybody is not cut off by a time that readers would keep until the wall clock has
+ * While the clock leads, a cut-off of a user, a client or the issuer has no time, because readers would keep it until the wall clock has
  * passed it.
  */
 function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly CutOffEntry[]): CutOffEntry[] {
@@ -153,7 +153,7 @@ function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly CutOff
   const kids = issuer.kids.map((value) => ({ iss: ISSUER, claim: 'kid', value, expiresAt: NEVER, endsSession: false }));
   return asked.flatMap((denial) => {
     if (denial.iss !== ISSUER || !['sub', 'client_id', 'iss'].includes(denial.claim)) return [denial];
-    // Whatever the wall clock says of its tokens: it may be ahead still.
+    // Ended sessions count too: the wall clock may still be ahead, so their tokens may be valid.
     const mayLive = ({ ended }: Session) => !(world.mutants.liveSidsOnly && ended);
     const found = [...database.sessions.values()].filter((session) => isAbout(denial, session) && mayLive(session));
     if (denial.claim === 'iss' || found.length > MOST_SIDS) return kids;
@@ -193,7 +193,7 @@ function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): CutOff
     case 4:
       return [{ ...of('tenant'), ...until, endsSession: false }];
     case 5: {
-      // All sessions of this user but this one.
+      // All sessions of this user except this one.
       const sids = [...database.sessions.values()].filter(
         ({ sub, sid }) => sub === token.payload.sub && sid !== token.payload.sid,
       );
@@ -208,13 +208,13 @@ function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): CutOff
   }
 }
 
-/** What has expired by a time stays expired, so the clock may not go back behind it, not after a restart either. */
+/** Raises the floor of the clock: what has expired by a time stays expired only if the clock never goes back behind it. */
 function keepTime({ database }: Issuer, { mutants }: IssuerWorld, now: number): void {
   if (mutants.pruningKeepsNoTime || mutants.prunesByWall) return;
   database.clockFloor = Math.max(database.clockFloor, now);
 }
 
-/** From the bottom only: what denies nothing any more goes, what has been there too long goes to the head. */
+/** Prunes the log from its oldest row: removes rows that no longer deny, and appends old ones again. */
 export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   if (issuer.comparison?.reference.state() === 'awaited') return;
@@ -235,8 +235,8 @@ export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
 }
 
 /**
- * Another event key: a new epoch, in which what still denies is said anew. `marked`: whether the process lives to write the
- * mark beside the keys.
+ * Changes the event key: opens an epoch to which rows that still deny are appended again. `marked`: whether the process still writes the
+ * high-water mark before a possible crash.
  */
 export function turnEpoch(issuer: Issuer, world: IssuerWorld, marked: boolean, isRevoked = false): void {
   const { database } = issuer;
@@ -264,7 +264,7 @@ export function turnEpoch(issuer: Issuer, world: IssuerWorld, marked: boolean, i
   if (marked) markHighWater(issuer);
 }
 
-/** The key that signs revokes itself. */
+/** Appends the closing event, by which the signing key revokes itself. */
 function sayLastWord(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   const kills = [database.eventKid];
@@ -273,13 +273,13 @@ function sayLastWord(issuer: Issuer, world: IssuerWorld): void {
   if (!world.mutants.lastWordIsLost) database.lastWords.push({ epoch: database.epoch, jws, sent: false });
 }
 
-/** What each epoch begins with. */
+/** Appends the denials of event keys, with which each epoch begins. */
 export function denyEventKeys(issuer: Issuer, world: IssuerWorld, now: number): void {
   const kills = issuer.database.revokedEventKids;
   if (kills.length > 0) append(issuer, world, { txn: fresh('t'), deny: [], kills: [...kills] }, now, NEVER);
 }
 
-/** A former key is found to be compromised: it is denied in the present epoch. */
+/** Revokes a former event key, which is then denied in the present epoch. */
 export function revokeFormerEventKey(issuer: Issuer, world: IssuerWorld): void {
   const { database, clock } = issuer;
   const kid = database.formerEventKids.shift();
@@ -290,7 +290,7 @@ export function revokeFormerEventKey(issuer: Issuer, world: IssuerWorld): void {
   markHighWater(issuer);
 }
 
-/** The operator's `restore`: a new epoch, every older key revoked, what still denies appended anew. */
+/** The operator's `restore`: opens an epoch, revokes every older key, and appends again what still denies. */
 export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly string[]): void {
   const { database } = issuer;
   const revoked = issuer.revokedEver;
@@ -309,9 +309,9 @@ export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly
     sessions: new Map(),
   });
   const at = issuer.clock.now();
-  // Its files are the latest: none that was revoked is there any more.
+  // The key files are the latest: they have no revoked key.
   database.revokedEventKids = issuer.eventKids.filter((kid) => revoked.has(kid));
-  // The private half of one that has retired is gone.
+  // A retired key has no private half any more.
   if (database.eventKid !== issuer.eventKids.at(-1) || revoked.has(database.eventKid)) {
     database.eventKid = freshKid();
     issuer.eventKids.push(database.eventKid);

@@ -29,7 +29,7 @@ const settings = z.object({
 
 type Configuration = z.output<typeof settings>;
 
-/** A route for each policy, and for each thing that a route may want. */
+/** A route for each policy, and for each requirement of a route. */
 const ROUTES: Readonly<Record<string, RoutePolicy>> = {
   deny: { stale: 'deny' },
   allow: { stale: 'allow' },
@@ -40,7 +40,7 @@ const ROUTES: Readonly<Record<string, RoutePolicy>> = {
   scoped: { scopes: ['prices:read', 'prices:premium'] },
 };
 
-/** A guarded service for tests of what its routes want, and of what they do when something is away. */
+/** A guarded service for tests of the requirements of routes, and of their policies while other processes are down. */
 const policies: Service<Configuration> = {
   name: 'policies',
   version: '0.0.0',

@@ -37,7 +37,7 @@ describe('passwords', () => {
 
   test('security 46: refuse the password of an unknown user, at the cost of a known one', async () => {
     expect(await passwords.verify('correct horse', undefined)).toBe(false);
-    // It takes its turn among the hashes, as a login does: here behind two that are running.
+    // The unknown user's verification is queued like a login: here behind two running ones.
     const stored = await passwords.hash('correct horse', 'ada');
     const ended: string[] = [];
     const verify = (whose: string, hash?: string) =>

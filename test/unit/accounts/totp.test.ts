@@ -2,7 +2,7 @@ import { findTotpStep, totpCode, totpUri } from '@rescind/accounts';
 import { TOTP, URI } from 'otpauth';
 import { describe, expect, test } from 'vitest';
 
-/** RFC 6238 appendix B, its codes of eight digits cut to the last six. */
+/** RFC 6238 appendix B, the last six of its eight digits. */
 const RFC_SECRET = Buffer.from('12345678901234567890');
 const RFC_CODES: readonly [seconds: number, code: string][] = [
   [59, '287082'],

@@ -4,7 +4,7 @@ import { indexedDbStore } from '@rescind/client/indexeddb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LOGIN, scene } from '../../support/client.ts';
 
-/** Its declarations require those of a browser, which this repository has not. */
+/** The part of fake-indexeddb that is used: its declarations require those of a browser, which this repository does not have. */
 interface Factory {
   deleteDatabase(name: string): { onsuccess: (() => void) | null };
 }

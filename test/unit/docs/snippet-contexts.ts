@@ -97,7 +97,7 @@ declare const createTested: Parameters<typeof import('@rescind/issuer/testing/st
 `,
 };
 
-/** Modules that pages import and this repository does not install, by what a page uses of them. */
+/** Modules that pages import and this repository does not install, with the members that the pages use. */
 export const MODULES = `
 declare module 'react-native' {
   export const AppState: {

@@ -59,7 +59,7 @@ const OPTIONS: ts.CompilerOptions = {
   allowImportingTsExtensions: true,
   experimentalDecorators: true,
   emitDecoratorMetadata: true,
-  // Of all libraries at once: those of two frameworks may declare the same.
+  // All libraries are compiled together, and two frameworks may declare the same name.
   skipLibCheck: true,
 };
 

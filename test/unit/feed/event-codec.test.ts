@@ -40,7 +40,7 @@ function payloadOf(jws: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString());
 }
 
-/** Signs what the encoder would refuse. */
+/** Signs a payload that the encoder would refuse. */
 function signed(change: Record<string, unknown>, without: string[] = []): string {
   const payload: Record<string, unknown> = { ...payloadOf(encoder.event(event())), ...change };
   for (const name of without) delete payload[name];
@@ -197,7 +197,7 @@ describe('an event', () => {
     expect(decodeAs('event', jws)).toMatchObject({ reason, type });
   });
 
-  /** What CAEP 1.0 and RISC 1.0 define for a type, and a reason of ours for our own types. */
+  /** The members that CAEP 1.0 and RISC 1.0 define for a type; for types of this project, the reason. */
   function membersOf(type: string, reason: string): object {
     if (type === `${risc}/account-disabled`) return reason === 'hijacking' ? { reason } : {};
     if (type === `${risc}/account-purged`) return {};

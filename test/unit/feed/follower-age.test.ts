@@ -4,7 +4,7 @@ import { beat, createBench, event, START } from './follower-bench.ts';
 
 const BOOT = { id: 'boot-1', uptimeMs: 1_000_000 };
 
-/** A follower whose view became whole at START by a live heartbeat, and whose wall clock is so far from the issuer's since. */
+/** A follower whose view became complete at START by a live heartbeat, and whose wall clock is `aheadMs` ahead of the issuer's. */
 function wholeWith(aheadMs: number, boot = BOOT) {
   const bench = createBench({ wallMs: START, boot });
   bench.open();
@@ -15,7 +15,7 @@ function wholeWith(aheadMs: number, boot = BOOT) {
   return bench;
 }
 
-/** What a file of this state gives a process that starts with these clocks. */
+/** The view of a process that starts with this state and these clocks. */
 function restarted(logState: LogState, wallMs: number, boot?: typeof BOOT) {
   return createBench({ logState: JSON.parse(JSON.stringify(logState)), wallMs, ...(boot && { boot }) }).view().ageMs;
 }

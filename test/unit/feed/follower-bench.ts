@@ -108,7 +108,7 @@ export interface Bench {
   /** Every row committed, as `epoch:seq`. */
   readonly rows: Set<string>;
   view(): View;
-  /** Lets time pass, a tick each 100 ms; returns the effects of all of them. */
+  /** Lets time pass, with a tick each 100 ms. @returns the effects of all ticks */
   pass(ms: number): FollowerEffect[];
   /** Sets the wall clock. */
   setWallBack(ms: number): void;
@@ -131,7 +131,7 @@ function inEpoch(): LogState {
   return { log: LOG, epoch: EPOCH, epochKid: KID, ...position, ...times, suspect: null, proof: null, hint: null };
 }
 
-/** A follower's core with a clock in one's hands. */
+/** A follower's core with a clock that the test moves. */
 export function createBench(
   options: Partial<FollowerCoreOptions> & {
     logState?: LogState;

@@ -7,7 +7,7 @@ import { beat, createBench, event, KID, kinds, START } from './follower-bench.ts
 const HOUR_MS = 3_600_000;
 const NEXT = '0002-next';
 
-/** A follower that was whole before the issuer's clock began to lead. */
+/** A follower with a complete view from before the issuer's clock began to lead. */
 function wholeBefore(): Bench {
   const bench = createBench();
   bench.open();
@@ -92,7 +92,7 @@ describe('a heartbeat from ahead', () => {
     bench.open();
     bench.take('primary', event(1), unknownKey('a'), beat(1, 0, { leadMs: HOUR_MS }));
     const begunAt = bench.state.eventKeys.requested?.since ?? 0;
-    // Another one comes while the set is fetched: it is not decided by that set.
+    // Another record arrives while the set is fetched: that set does not decide about it.
     bench.pass(100);
     bench.take('primary', unknownKey('b'));
     bench.happens({ kind: 'keys', set: { kids: [KID], epoch: bench.logState.epoch, epochKid: KID, begunAt } });
@@ -104,7 +104,7 @@ describe('a heartbeat from ahead', () => {
   it('sets log time when the wall clock is corrected and the view becomes complete by it', () => {
     const bench = wholeBefore();
     enterNext(bench);
-    // The clock of the issuer was not set: the time of the epoch before counts on.
+    // The clock of the issuer was not set: the time of the former epoch remains valid.
     bench.take('primary', { ...nextBeat(1_000, { leadMs: HOUR_MS }), timeSince: null } as ReturnType<typeof beat>);
     expect(bench.logState.logTime).toBe(START);
     bench.setWallBack(-HOUR_MS);
@@ -128,7 +128,7 @@ describe('a heartbeat from ahead', () => {
 });
 
 describe('log time, after the clock of the issuer was set', () => {
-  /** Log time an hour ahead, as a reader has it whose own clock was ahead, too. */
+  /** A reader with log time an hour ahead, because its own clock was ahead, too. */
   function ahead(): Bench {
     const bench = createBench({ wallMs: START + HOUR_MS });
     bench.open();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, EPOCH, event, KID, kinds, notUnderstood, START } from './follower-bench.ts';
 
-/** A follower that has read three events and is whole. */
+/** A follower that has read three events and has a complete view. */
 function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
   const bench = createBench(options);
   bench.open();
@@ -95,7 +95,7 @@ describe('a view', () => {
     bench.take('primary', event(1), beat(2, 0, { live: false }));
     expect(bench.view()).toMatchObject({ complete: false, lag: 1, ageMs: Number.POSITIVE_INFINITY });
     bench.take('primary', event(2));
-    // How old a heartbeat of the backlog is, only the wall clock says: not enough for a first view.
+    // Only the wall clock shows the age of a stored heartbeat, which is not enough for a first view.
     expect(bench.view()).toMatchObject({ complete: true, lag: 0, ageMs: Number.POSITIVE_INFINITY });
     bench.take('primary', beat(2, 1_000));
     expect(bench.view()).toMatchObject({ complete: true, lag: 0, ageMs: 0 });
@@ -130,7 +130,7 @@ describe('a view', () => {
   it('is not complete by a heartbeat with another head id, whichever came first', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(4, 1_000, { branch: 'x' }));
-    // Of another branch: it chains to what was read, and is not what the heartbeat meant.
+    // An event of another branch: it chains to the last one, but its id differs from that of the heartbeat.
     bench.take('primary', event(4));
     expect(bench.logState.wholeAt).toBe(START);
     expect(bench.view()).toMatchObject({ complete: false, suspect: 'fork' });

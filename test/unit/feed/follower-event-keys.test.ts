@@ -132,7 +132,7 @@ describe('an epoch', () => {
     bench.take('primary', event(1, { ...NEXT, kid: KID }));
     bench.fetched([KID, 'key-2'], NEXT.epoch, 'key-2');
     bench.open();
-    // A former key denies in it, and does no more.
+    // An event of a former key denies in this epoch, and does not move the position.
     bench.take('primary', event(1, { ...NEXT, kid: KID }), beat(1, 9_000, { ...NEXT, kid: KID }));
     expect(bench.logState).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2', seq: 0 });
     bench.take('primary', event(1, NEXT), beat(1, 1_000, NEXT));
@@ -212,7 +212,7 @@ describe('an unknown key', () => {
     for (let n = 0; n < 60; n += 1) {
       bench.take('primary', unknown(`k${n}`), beat(3, n * 500));
       const begunAt = bench.state.eventKeys.requested?.since;
-      // Another one comes while the set is fetched: it is not decided by that set.
+      // Another record arrives while the set is fetched: that set does not decide about it.
       bench.pass(100);
       bench.take('primary', unknown(`late${n}`));
       bench.pass(400);

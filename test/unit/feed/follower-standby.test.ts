@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, EPOCH, event, kinds } from './follower-bench.ts';
 
-/** A follower that has read three events and is whole, its standby stream open for some time. */
+/** A follower that has read three events and has a complete view, its standby stream open for some time. */
 function standingBy() {
   const bench = createBench({ feed: KAFKA_AND_HTTP });
   bench.open();

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, event, kinds } from './follower-bench.ts';
 
-/** A bench with one transport of these abilities, open and whole at three events. */
+/** A bench with one open transport of these abilities, and a complete view at three events. */
 function wholeBy(abilities: TransportAbilities) {
   const bench = createBench({ feed: { primary: { name: 'nats', abilities } } });
   bench.open();
@@ -73,7 +73,7 @@ describe('the core decides by abilities', () => {
   });
 });
 
-/** The connection is made again, and its first heartbeat knows less than was known. */
+/** Opens the connection again. Its first heartbeat has a lower head than the known one. */
 function reopenedBehind(abilities: TransportAbilities) {
   const bench = wholeBy(abilities);
   bench.happens({ kind: 'lost', transport: 'primary', reason: 'ended' });

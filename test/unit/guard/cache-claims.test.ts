@@ -15,7 +15,7 @@ it.each([
   ['an element that is a boolean', { flags: ['x', false] }, 'flags', 'false'],
 ])('a token in the cache is found by a cut-off about %s', (_, claims, claim, value) => {
   const { kit, isAccepted } = open();
-  // So that the claim has a trace before: it is the value that has to be found.
+  // The claim has an earlier cut-off, so that tokens have a slot of it, and the test depends on the value.
   kit.revoke({ claim, value: 'another' });
   const token = kit.token(claims);
   const other = kit.token();

@@ -32,7 +32,7 @@ function kitOf(options: TestKitOptions = {}) {
 
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 
-/** Verified and judged anew: `explain` knows no cache. */
+/** The code of a full verification and judgement: `explain` uses no cache. */
 function judgedAnew({ guard, clock }: TestKit, token: string): string {
   const { error, revoked } = guard.explain(token);
   if (error !== null) return error.code;
@@ -42,7 +42,7 @@ function judgedAnew({ guard, clock }: TestKit, token: string): string {
 }
 
 const values = fc.constantFrom('a', 'b', 'c');
-/** Names that no cut-off was ever about until one is: the tokens in the cache have no trace of them. */
+/** Claims without a cut-off at first: cached tokens have no slot of them until one arrives. */
 const names = fc.constantFrom('sub', 'sid', 'jti', 'client_id', 'tenant', 'group', 'level', 'iss', 'kid');
 
 type Step = (kit: TestKit, tokens: string[]) => void;
@@ -69,7 +69,7 @@ const revoke = fc.record({ claim: names, value: values, which: fc.nat(), endsSes
     (kit, tokens) => {
       const token = tokens[which % Math.max(1, tokens.length)];
       const own = token === undefined ? undefined : claimOf(token, claim);
-      // Mostly a token that is in use.
+      // Mostly the value of a token of the test.
       const wanted = own === undefined ? value : own;
       kit.revoke({ claim, value: wanted, ...(claim === 'sub' && { endsSession }) });
     },
@@ -122,7 +122,7 @@ describe('security 17: the cache decides as verification and judgement would', (
             step(kit, tokens);
             for (const [index, token] of tokens.entries()) {
               const expected = judgedAnew(kit, token);
-              // Some of them not now: a token that was seen never, once or twice meets every change.
+              // Some tokens are not presented now, so that each change meets tokens presented never, once or twice.
               const times = (number + index) % 3;
               for (let time = 0; time < times; time += 1) expect(codeOf(kit.guard.decide(token))).toBe(expected);
             }
@@ -142,7 +142,7 @@ it('returns a cached token for its exact text only', async () => {
   for (const token of tokens) expect(codeOf(kit.guard.decide(token))).toBe('accepted');
   for (const token of tokens) {
     expect(codeOf(kit.guard.decide(token))).toBe('accepted');
-    // Another spelling of a token that is in it is another text: looked at from the start.
+    // Another spelling of a cached token is another text, which is verified completely.
     for (const other of [`${token}=`, `${token}.`, ` ${token}`, token.toLowerCase(), token.slice(0, -1)]) {
       expect(codeOf(kit.guard.decide(other))).not.toBe('accepted');
     }
@@ -232,7 +232,7 @@ describe('a cached token is judged again', () => {
       kit.token({ sid: `s-${index}`, sub: `u-${index}`, jti: `j-${index}`, groups: [`g-${index}`, 'all'] }),
     );
     const decideAll = () => tokens.map((token) => codeOf(kit.guard.decide(token)));
-    // A trace of each of these claims, before anything is in the cache.
+    // Each of these claims has a cut-off before tokens are cached, so the tokens have slots of them.
     for (const claim of ['sid', 'sub', 'jti', 'groups']) kit.revoke({ claim, value: 'nobody' });
     for (let time = 0; time < 3; time += 1) decideAll();
     return { kit, closed, decideAll };
@@ -244,7 +244,7 @@ describe('a cached token is judged again', () => {
     for (let time = 0; time < 4; time += 1) expect(decideAll().filter((code) => code !== 'accepted')).toHaveLength(10);
     const { judgedAgain } = await closed();
     expect(judgedAgain).toBeGreaterThanOrEqual(10);
-    // Two values of a thousand in one of 32 768 slots: a few in vain.
+    // With a thousand values in 32 768 slots, few tokens share a slot and are judged again needlessly.
     expect(judgedAgain).toBeLessThanOrEqual(20);
   });
 
@@ -259,7 +259,7 @@ describe('a cached token is judged again', () => {
     const { kit, closed, decideAll } = open();
     kit.revoke({ claim: 'color', value: 'red' });
     for (let time = 0; time < 4; time += 1) expect(new Set(decideAll())).toEqual(new Set(['accepted']));
-    // They stay what they are: seen before.
+    // The tokens stay in the cache.
     expect(await closed()).toMatchObject({ judgedAgain: 200, hits: 200 * (2 + 4) });
   });
 
@@ -285,7 +285,7 @@ describe('a full cache', () => {
     ];
     for (const token of [a, b, c, d, a, c]) kit.guard.decide(token);
     for (const token of [e, f]) kit.guard.decide(token);
-    // b and d went; of the others each is a hit.
+    // b and d were evicted; each of the others is a hit.
     for (const token of [a, c, e, f]) kit.guard.decide(token);
     expect(await closed()).toMatchObject({ entries: 4, hits: 2 + 4, evicted: 2 });
   });

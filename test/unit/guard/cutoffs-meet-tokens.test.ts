@@ -2,7 +2,7 @@ import { openTestKit } from '@rescind/guard/testing';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/** The same of the whole guard, with its cache: what a token's text may look like is a matter of test/unit/token. */
+/** The same property of the whole guard, with its cache. test/unit/token covers the spellings of a token's text. */
 
 function open() {
   const kit = openTestKit();
@@ -14,7 +14,7 @@ function open() {
   return { kit, codeOf };
 }
 
-/** Claims that no route and no profile asks for: a token is good whatever they are. */
+/** Claims that no route and no profile requires: any value is accepted. */
 const claims = fc.constantFrom('tenant', 'groups', 'level', 'https://rescind.example/team', 'toString', '');
 const scalar = fc.oneof(fc.string({ maxLength: 4 }), fc.integer({ min: -3, max: 3 }), fc.boolean());
 const value = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }));

@@ -197,7 +197,7 @@ test('ends a mass of tokens in slices, and other work comes in between', async (
     kit.guard.watch(token, {
       onRenew: ignore,
       onEnd() {
-        // As long as the end of a socket takes.
+        // The time that the end of a socket takes.
         const until = performance.now() + 0.1;
         while (performance.now() < until);
         ended += 1;

@@ -104,7 +104,7 @@ function confusions({ rsa, ec, claims }: Good): Entries {
   );
 }
 
-/** What a listener hears of these, a test says: the address is the first that is put in. */
+/** The address in tokens that name a key by URL. A test replaces it by the address of its own listener. */
 export const KEY_ADDRESS = 'http://127.0.0.1:9/stolen';
 
 function ownKeys({ claims }: Good): Entries {
@@ -218,7 +218,7 @@ function emptySignatures({ rsa, ec, claims }: Good): Entries {
   };
 }
 
-/** RFC 4648 section 3.5, RFC 7515 section 2: what a lenient decoder takes for the same bytes. */
+/** RFC 4648 section 3.5, RFC 7515 section 2: spellings that a lenient decoder decodes to the same bytes. */
 function spellings({ rsa, claims }: Good): Entries {
   const token = signedBy(rsa, headerOf(rsa), claims);
   const [h, p, s] = token.split('.') as [string, string, string];
@@ -314,7 +314,7 @@ function changed({ rsa, claims }: Good, name: string, values: readonly unknown[]
   );
 }
 
-/** JSON has no other numbers than these, and readers make Infinity of some. */
+/** Numbers of JSON, of which parsers read some as Infinity. */
 function times({ rsa, claims }: Good): Entries {
   const written = ['"9999999999"', '1e400', '-1e400', '1e300', 'null', 'true', '[9999999999]', '{}', '""'];
   const entries: Record<string, string> = {};

@@ -17,7 +17,7 @@ const A2_SIGNATURE =
 
 export const RFC_7515_A2 = `eyJhbGciOiJSUzI1NiJ9.${CLAIMS}.${A2_SIGNATURE}`;
 
-/** Tokens as the RFCs print them. Every one of them is somewhere a first test. */
+/** Tokens that RFCs print. Many implementations are first tested with them. */
 export const PUBLISHED: readonly HostileToken[] = [
   {
     security: 1,

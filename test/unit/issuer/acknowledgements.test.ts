@@ -9,7 +9,7 @@ const OLD = 60_000;
 
 type Unstamped<Input> = Input extends { readonly now: number } ? Omit<Input, 'now'> : never;
 
-/** A relay whose events up to `seq` have been acknowledged, and a clock of its own. */
+/** A relay with a clock of its own, whose events up to `seq` have been acknowledged. */
 function createBench(seq = 0, epochSince = -OLD) {
   let now = 0;
   const outbox = { epoch: EPOCH, head: seq };
@@ -28,7 +28,7 @@ function createBench(seq = 0, epochSince = -OLD) {
     give({ kind: 'publishing' });
   };
   const acknowledge = (upTo: number, tookMs: number) => give({ kind: 'sent', upTo, withHeartbeat: false, tookMs });
-  /** One event that Kafka takes so long to acknowledge. */
+  /** Publishes one event, which Kafka acknowledges after `tookMs`. */
   const publish = (head: number, tookMs: number) => {
     append(head);
     pass(tookMs);
@@ -45,7 +45,7 @@ function createBench(seq = 0, epochSince = -OLD) {
   };
 }
 
-/** One that Kafka has always answered in so many ms. */
+/** A relay whose events Kafka has always acknowledged after this time. */
 function usually(tookMs: number) {
   const bench = createBench();
   for (let seq = 1; seq <= 64; seq += 1) {

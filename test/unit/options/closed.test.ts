@@ -21,7 +21,7 @@ const WRONG: readonly unknown[] = [
   method,
 ];
 
-/** Wrong values are those of another type, and those of the same type that no option takes. */
+/** Wrong values: those of another type, and values of the same type that no option accepts. */
 function wrongFor(right: unknown): readonly unknown[] {
   if (typeof right === 'number')
     return WRONG.filter((value) => typeof value !== 'number' || !Number.isFinite(value) || value < 0);
@@ -81,7 +81,7 @@ test.each(Object.entries({ ...FUNCTIONS, ...ISSUER_CALLS }))(
       await expectTypeError(() => call({ ...others, [misspelt]: value } as never), `${name} ${misspelt}`);
       if (SEVERAL.has(option)) continue;
       for (const wrong of wrongFor(value).filter((one) => one !== '' || !(name in ISSUER_CALLS))) {
-        // Empty text may come from a stranger's request: the issuer answers it with a coded error.
+        // Empty text may come from an unauthenticated request: the issuer answers it with a coded error.
         await expectTypeError(() => call({ ...right, [option]: wrong } as never), `${name} ${option} ${String(wrong)}`);
       }
     }

@@ -9,7 +9,7 @@ const SETTINGS = 'settings that readConfiguration has read, or the schema of the
 const REQUEST = 'the parts of a request, which come from the network';
 const MECHANISM = 'the options of the mechanism itself, which the packages write as literals';
 
-/** Parameters that are objects and no options of a caller, each with the reason why nothing closes them. */
+/** Parameters that are objects and not options, each with the reason why it is not closed. */
 const OTHERS: Readonly<Record<string, string>> = {
   'attachSession(session)': DATA,
   'keyValueStore(storage)': PORT,
@@ -92,7 +92,7 @@ test('every exported function that takes an object is in the table of closed one
   const open = functionsThatTakeObjects()
     .filter(({ name }) => !closed.has(name))
     .map(({ name, parameter }) => `${name}(${parameter})`);
-  // Both ways, so that a reason does not outlive its function.
+  // Compares both lists completely, so that the entry of a removed function is found too.
   expect(open.sort()).toEqual(Object.keys(OTHERS).sort());
 });
 

@@ -28,7 +28,7 @@ test('the doc comment of an option that is a number states the unit, unless its 
 });
 
 test('the doc comment of an optional option states what holds without it', () => {
-  // Options of test kits are those of the real thing, all optional.
+  // Options of test kits are those of the real function, all optional.
   const optional = documented.filter(
     ({ name, isOption, isOptional }) => isOption && isOptional && !name.startsWith('Test'),
   );

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 
 const MODULE = fileURLToPath(import.meta.resolve('@rescind/revocation'));
 
-/** Imports the package in a process that says it is this version of Node.js. Returns what it writes. */
+/** Imports the package in a process that reports this version of Node.js. @returns its output */
 function importAs(version: string): string {
   const code = `
     Object.defineProperty(process.versions, 'node', { value: '${version}' });

@@ -15,7 +15,7 @@ const configuration = {
 
 type Made = readonly [name: string, options: object];
 
-/** Of a package that this one does not know. */
+/** A transport of a package that packages/service does not know. */
 const nats: ConfiguredTransport<{ readonly NATS_URL?: string }, Made> = ({ configuration: { NATS_URL } }) =>
   NATS_URL === undefined ? undefined : ['nats', { NATS_URL }];
 

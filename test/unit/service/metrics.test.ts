@@ -15,7 +15,7 @@ function start(groups: readonly (keyof typeof METRIC_GROUPS)[] = []) {
   return { ...made, lines, seriesOf };
 }
 
-/** The same telemetry without its types: what a host in JavaScript may do. */
+/** The same telemetry without its types, as a host in JavaScript can use it. */
 interface Untyped {
   count(metric: string, labels?: object, by?: number): void;
   gauge(metric: string, value: number, labels?: object): void;

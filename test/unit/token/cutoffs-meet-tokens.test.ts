@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { AT, base64url, ec, goodClaims, goodHeader, rawToken, verifierOf } from './raw-tokens.ts';
 import { refusal } from './refusals.ts';
 
-/** Any cut-off, and any token that carries its value in any shape of JSON, however it is written: the cut-off refuses it. */
+/** Property: a cut-off refuses every token with its value, in any JSON form and spelling. */
 
 const verifier = verifierOf();
 const HEADER = JSON.stringify(goodHeader(ec));
 
-/** Signs a payload in which a claim is written like this: no library would write some of it. */
+/** Signs a payload with this JSON text of a claim, which libraries may not write. */
 function written(claim: string, json: string): string {
   const { [claim]: _, ...rest } = goodClaims();
   return rawToken(HEADER, JSON.stringify(rest).replace(/\}$/, `,${JSON.stringify(claim)}:${json}}`), ec);
@@ -23,7 +23,7 @@ const about = (claim: string, value: string): CutOffRow => ({
   ...{ issuedUntil: AT, expiresAt: NEVER, sessionUntil: AT },
 });
 
-/** As every judge of this project asks: with all that the verifier found. */
+/** The verdict of `judge` with all results of the verifier, as every caller uses it. */
 function verdictOf(token: string, row: CutOffRow): Verdict {
   const { header, payload, inexact } = verifier.verify(token, AT);
   const isIt = (claim: string, value: string) => claim === row.claim && value === row.value;

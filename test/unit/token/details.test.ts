@@ -120,7 +120,7 @@ describe('the detail of a verifier names the error', () => {
     expect(() => verifierOf({ audience: [5] as never })).toThrow(/^audience\[0\] must be text or a list of text/);
     const keys = { find: () => rsa.privateKey };
     expect(() => verifierOf({ keys }).verify(signedToken(), AT)).toThrow(/^keys.find must return public keys$/);
-    // A set that knows everything is not asked for nothing.
+    // Without a kid the header must be refused before the key set is used, although this set has a key for every kid.
     const { kid: _, ...nameless } = goodHeader();
     const all = { find: () => rsa.publicKey };
     expect(() => verifierOf({ keys: all }).verify(signedToken(nameless), AT)).toThrow(RescindError);

@@ -27,7 +27,7 @@ async function joseAccepts(token: string): Promise<boolean> {
   }
 }
 
-/** Whether it is accepted here; what jose refuses must not be. */
+/** Whether it is accepted here. A token that jose refuses must not be accepted. */
 async function acceptedByBoth(token: string): Promise<boolean> {
   // Anything thrown that is not a RescindError fails the test.
   const accepted = refusal(() => verifier.verify(token, AT)) === 'accepted';
@@ -58,7 +58,7 @@ describe('a good token', () => {
           .setProtectedHeader({ alg: one.alg, kid: one.kid, typ: 'at+jwt' })
           .sign(one.privateKey);
         expect(await acceptedByBoth(token)).toBe(true);
-        // As JSON says it: -0 is 0 there.
+        // Compared as JSON, in which -0 is written as 0.
         expect(verifier.verify(token, AT).payload).toEqual(JSON.parse(JSON.stringify(payload)));
       }),
       { numRuns: 200 },

@@ -78,7 +78,7 @@ describe('a key without kid', () => {
     expect(verdict(keys, await rsa.sign({}))).toBe('accepted');
     expect(verdict(keys, await rsa.sign({ kid: 'any' }))).toBe('accepted');
     expect(verdict(keys, await otherRsa.sign({}))).toBe('token_signature_wrong');
-    // A name that stands for a key stands for no other.
+    // A kid of one key does not match another key.
     expect(verdict(keys, await rsa.sign({ kid: 'b' }))).toBe('token_key_unknown');
   });
 

@@ -5,7 +5,7 @@ import { createKeySet, createVerifier } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';
 import { generateSigningKey, publicJwks } from '@rescind/token/signing';
 
-/** Tokens put together by hand, so that they can be wrong in ways no library would make them. */
+/** Tokens composed of raw parts, so that they can have faults that no library produces. */
 
 /** Whole seconds, so that claims in seconds say exactly this. */
 export const AT = Date.UTC(2030, 0, 1);
@@ -50,7 +50,7 @@ export function base64url(content: string | Uint8Array): string {
   return Buffer.from(content).toString('base64url');
 }
 
-/** Signs whatever bytes as header and payload; how, says `key`. */
+/** Signs any bytes as header and payload, with the algorithm of `key`. */
 export function rawToken(header: string | Uint8Array, payload: string | Uint8Array, key: SigningKey = rsa): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   return `${input}.${rawSignature(input, key.privateKey)}`;

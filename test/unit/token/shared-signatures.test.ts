@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { AT, goodClaims, goodHeader, rsa, signedToken, verifierOf } from './raw-tokens.ts';
 import { refusal } from './refusals.ts';
 
-/** A set with this key alone, read anew: another object each time. */
+/** A set with this key alone. Each call makes another object of the key. */
 function keysOf(key: SigningKey) {
   const publicKey = createPublicKey(key.privateKey);
   return { publicKey, keys: { find: (kid: string | undefined) => (kid === key.kid ? publicKey : undefined) } };

@@ -137,7 +137,7 @@ describe('security 4: a key in the header is not used', () => {
     const header = { ...goodHeader(thief), ...members };
     expect(verdict(signedToken(header, goodClaims(), thief))).toBe('token_key_unknown');
     expect(verdict(signedToken({ ...header, kid: ec.kid }, goodClaims(), thief))).toBe('token_signature_wrong');
-    // Beside a key that is known it changes nothing.
+    // Next to a known kid these members have no effect.
     expect(verdict(signedToken({ ...goodHeader(), ...members }))).toBe('accepted');
   });
 });
@@ -455,7 +455,7 @@ describe('security event tokens', () => {
     expect(verdict(asAccess)).toBe('token_key_unknown');
     expect(refusal(() => events.verify(signedToken(), AT))).toBe('token_type_wrong');
     expect(verdict(token)).toBe('token_type_wrong');
-    // A name borrowed from the other set does not help.
+    // The kid of the other set does not match.
     const borrowed = signedToken({ alg: 'ES256', typ: 'secevent+jwt', kid: eventKey.kid }, claims, ec);
     expect(refusal(() => events.verify(borrowed, AT))).toBe('token_signature_wrong');
   });

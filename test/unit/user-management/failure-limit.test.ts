@@ -111,7 +111,7 @@ describe('a limit with slow attempts', () => {
     await expect(failures.attempt('ada', right, { source: 'd' })).rejects.toMatchObject({ retryAfter: 0.1 });
     clock.advance(100);
     expect(await attempt(right, 'd')).toBe('in');
-    // A success costs no turn: whoever waited behind it goes next.
+    // A success uses no slow attempt: the next waiting call runs at once.
     expect(await attempt(right, 'e')).toBe('in');
   });
 

@@ -18,7 +18,7 @@ export function testedSqliteStore(): TestedStore<HostSql> {
     const store = await sqliteStore({ path, schema }).open(silentTelemetry);
     // Both connections are in this thread: one that waits would keep the other from its commit.
     store.read.sql.pragma('busy_timeout = 0');
-    // What outlives a power cut is tested elsewhere.
+    // Durability over a power cut is tested elsewhere.
     store.read.sql.pragma('synchronous = OFF');
     open.push(store);
     return store;
@@ -27,7 +27,7 @@ export function testedSqliteStore(): TestedStore<HostSql> {
   return {
     open: connect,
     async openAnother() {
-      // The lock keeps a second process out; what decides between two is the database.
+      // The lock refuses a second process. Without it, the transactions of the database order the writes.
       rmSync(`${path}.lock`);
       return connect();
     },
