@@ -7,7 +7,7 @@ const service = await openLoginService({
   keysPath: process.env.KEYS_PATH ?? '.data/own-login/keys',
   feedClients: JSON.parse(process.env.FEED_CLIENTS ?? '{}'),
 });
-// `FIRST_USER='ada@example.com secret words'`: somebody to log in as.
+// `FIRST_USER='ada@example.com secret words'`: a first user.
 if (process.env.FIRST_USER !== undefined) {
   const [email = '', ...words] = process.env.FIRST_USER.split(' ');
   const password = words.join(' ');

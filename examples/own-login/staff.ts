@@ -1,8 +1,8 @@
 import type { LoginService } from './login-service.ts';
 
-/** What the team's back office does to a user: the change and what it cuts off are one transaction. */
+/** Changes of users by the team's back office: each change and its cut-off are one transaction. */
 
-/** Tokens with the old role die everywhere; nobody is logged out, and the next refresh carries the new one. */
+/** Tokens with the old role are refused everywhere; sessions continue, and tokens of the next refresh have the new role. */
 export function changeRole({ issuer, users }: LoginService, id: string, role: string): Promise<void> {
   return issuer.transaction(async (tx) => {
     users.setRole(id, role);
@@ -10,7 +10,7 @@ export function changeRole({ issuer, users }: LoginService, id: string, role: st
   });
 }
 
-/** Logged out everywhere, and no way in until it is undone. */
+/** Ends all sessions, and refuses logins until the suspension ends. */
 export function suspend({ issuer, users }: LoginService, id: string): Promise<void> {
   return issuer.transaction(async (tx) => {
     users.suspend(id);

@@ -31,7 +31,7 @@ export interface Users {
   /** The user with this address and password. */
   verify(email: string, password: string): Promise<User | undefined>;
   byId(id: string): User | undefined;
-  /** What these three write belongs into `issuer.transaction`, with what it cuts off. */
+  /** Call these three inside `issuer.transaction`, together with their cut-offs. */
   setPassword(id: string, hashed: HashedPassword): void;
   setRole(id: string, role: string): void;
   suspend(id: string): void;
@@ -88,7 +88,7 @@ export function createUsers(sql: HostSql, { transaction }: Pick<Issuer, 'transac
   };
 }
 
-/** What the issuer asks of a user, inside each transaction that mints. */
+/** The record of a user for the issuer, which reads it inside each transaction that mints. */
 export function toSubject(user: User | undefined): SubjectRecord | undefined {
   return (
     user && {

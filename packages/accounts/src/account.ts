@@ -41,12 +41,12 @@ export interface Account {
 /** An account as an administrator and its owner may see it: no password hash. */
 export type AccountView = Omit<Account, 'password' | 'credentialVersion' | 'eraseAt'>;
 
-/** Reason words of what happens to accounts: in the event, in answers, in the log. */
+/** Reason words for changes of accounts, in events, responses and the log. */
 export const REASON = {
   suspended: 'suspended',
   banned: 'banned',
   deleted: 'deleted',
-  /** Deleted, and not erased yet. */
+  /** Its owner has deleted the account, which is not erased yet. */
   deletionAsked: 'account_disabled',
   passwordChanged: 'password_changed',
   passwordReset: 'password_reset',
@@ -169,7 +169,7 @@ function isValue(value: ClaimValue): boolean {
   return value.length <= MAX_ELEMENTS && value.every(isText);
 }
 
-/** What an event about this claim could name: a cut-off must be possible. */
+/** Whether an event could name this text as the value of a claim, so that a cut-off by it is possible. */
 function isText(text: unknown): boolean {
   return typeof text === 'string' && text !== '' && text.length <= MAX_TEXT_LENGTH && text.isWellFormed();
 }
@@ -184,7 +184,7 @@ export function hasInvisible(name: string): boolean {
   return name.search(INVISIBLE) >= 0;
 }
 
-/** By what a name is found: two spellings of one name are the same name. */
+/** The key by which a name is found: equal for all spellings of one name. */
 export function nameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase();
 }
@@ -203,7 +203,7 @@ function skeleton(name: string): string {
   return unhomoglyph(name.normalize('NFD').replaceAll(INVISIBLE, '')).normalize('NFD');
 }
 
-/** One case, character by character: the case of none depends on its place, as that of a final sigma would. */
+/** Converts a name to one case, character by character, so that no character depends on its position, as a final sigma would. */
 function folded(name: string): string {
   return [...name].map((character) => character.toUpperCase().toLowerCase()).join('');
 }

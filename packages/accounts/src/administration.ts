@@ -58,7 +58,7 @@ interface PasswordReset extends AccountChange {
 
 /**
  * What administrators do to accounts: the change, its cut-off and `withinTransaction` commit in one transaction. Each command
- * may be repeated: what is so already is left as it is, without a cut-off.
+ * may be repeated: an account that already has the requested state is left as it is, without a cut-off.
  * Every command may throw RescindError `subject_unknown` (never there, or deleted), `clock_ahead`, `database_restored`,
  * `storage_unavailable`, `stopping`.
  */
@@ -76,11 +76,11 @@ export interface AccountAdministration {
   ban(command: RefusingCommand): Promise<AccountChange>;
   /** Makes a suspended or banned account active again. Its earlier sessions and tokens stay revoked. */
   reinstate(command: AccountCommand): Promise<AccountChange>;
-  /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. Also what its owner has deleted. */
+  /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. Also erases an account that its owner has deleted. */
   remove(command: AccountCommand): Promise<AccountChange>;
   /**
    * Ends every session; login refuses the account until another password has been set with the token. A second factor
-   * stays. An earlier reset token dies.
+   * stays. An earlier reset token becomes invalid.
    * @throws RescindError also `request_invalid` where `ttlMs` (default: as configured) is not whole milliseconds up to 30 d
    */
   resetPassword(command: RefusingCommand & { readonly ttlMs?: DurationMs }): Promise<PasswordReset>;
@@ -95,7 +95,7 @@ export interface AccountAdministration {
   setClaims(
     command: AccountCommand & { readonly claims: Readonly<Record<string, AccountClaims[string] | null>> },
   ): Promise<AccountChange>;
-  /** For a user who lost it, recovery codes included: every session ends, the password alone is enough again. */
+  /** Removes the second factor of a user who lost it, recovery codes included: every session ends, and the password alone is sufficient again. */
   removeSecondFactor(command: AccountCommand): Promise<AccountChange>;
 }
 

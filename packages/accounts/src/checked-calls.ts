@@ -77,7 +77,7 @@ const confirmation = optionsOf<Parameters<SecondFactors['confirm']>[1]>('proof',
   totp: required(string),
 });
 
-/** The same of second factors. */
+/** As `withCheckedOwn`, for second factors. */
 export function withCheckedFactors(factors: SecondFactors): SecondFactors {
   return {
     ...factors,
@@ -118,7 +118,7 @@ const page = optionsOf<AccountPage>('list', {
   prefix: string,
 });
 
-/** The same of administration. */
+/** As `withCheckedOwn`, for the administration. */
 export function withCheckedAdministration(accounts: AccountAdministration): AccountAdministration {
   return {
     ...accounts,

@@ -7,7 +7,7 @@ const DIGITS = 6;
 const ALGORITHM = 'sha1';
 /** RFC 4226 section 4, R6: 128 bits at least, 160 recommended. */
 const SECRET_BYTES = 20;
-/** Steps before and after the present one that are accepted: a clock half a minute off, or a slow hand (RFC 6238 5.2). */
+/** Steps before and after the present one that are accepted: a clock half a minute off, or a slow user (RFC 6238 section 5.2). */
 const DRIFT_STEPS = 1;
 
 export function createTotpSecret(): Buffer {
@@ -38,7 +38,7 @@ export function findTotpStep(secret: Buffer, code: string, now: EpochMillis, las
   return found;
 }
 
-/** Whether this is the code of a step that is over for the account: the last one used, or one of now that is no later. */
+/** Whether this is a code that the account can no longer use: that of the last used step, or of an accepted step that is not later. */
 export function isUsedTotp(secret: Buffer, code: string, now: EpochMillis, lastStep: number): boolean {
   const present = Math.floor(now / STEP_MS);
   let isUsed = false;
@@ -59,7 +59,7 @@ export function totpUri(secret: Buffer, issuerName: string, account: string): st
     digits: String(DIGITS),
     period: String(STEP_MS / 1000),
   });
-  // A plus would be read as one.
+  // Applications show a `+` as a plus, not as a space.
   return `otpauth://totp/${label}?${parameters.toString().replaceAll('+', '%20')}`;
 }
 
@@ -85,7 +85,7 @@ function isEqual(one: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** As many as fit on a note that one keeps. */
+/** The number of codes: they fit on a note. */
 const RECOVERY_CODES = 10;
 /** 80 bits: beyond guessing, hashed or not. */
 const RECOVERY_CODE_BYTES = 10;

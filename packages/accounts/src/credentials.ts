@@ -6,7 +6,7 @@ import type { AccountContext, AccountTransaction } from './context.ts';
 
 /** The second factor, presented together with the password. */
 export interface FactorProof {
-  /** Six digits of now. */
+  /** The present one-time code: six digits. */
   readonly totp?: string | undefined;
   /** One of those returned at the enrolment; valid once. */
   readonly recoveryCode?: string | undefined;
@@ -64,7 +64,7 @@ export async function verifyFactor<T>(
 ): Promise<T> {
   return await transact((tx) => {
     const account = tx.users.bySub(sub);
-    // Changed since: what was verified is the password of before, which was no wrong guess.
+    // The password has changed since its verification. The former password is no wrong guess.
     if (account?.credentialVersion !== credentialVersion) throw new RescindError('credentials_changed');
     const reason = inactiveReason(account);
     if (reason !== undefined) throw new RescindError('subject_inactive', { reason });
@@ -85,7 +85,7 @@ export async function verifyPassword(
   return living;
 }
 
-/** A hash of a former cost is replaced while the password is at hand; where that fails the next login does it. */
+/** Replaces a hash of a former cost, because the password is known now. If that fails the next login does it. */
 async function upgradeHash(context: AccountContext, account: Account, password: string): Promise<void> {
   const { transact, passwords, telemetry } = context;
   if (!passwords.isOutdated(account.password)) return;

@@ -51,7 +51,7 @@ function originOf({ address, userAgent }: DeviceAttributes): NonNullable<BeginSe
   return { ...(network === undefined ? {} : { address: network }), ...(userAgent === undefined ? {} : { userAgent }) };
 }
 
-/** The first login of an account is no news to its owner; from then on every unknown device is. */
+/** Remembers the device of a login, and notifies the owner of an unknown one, except at the first login of the account. */
 function rememberDevice(
   context: AccountContext,
   tx: AccountTransaction,

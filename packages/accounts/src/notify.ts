@@ -29,7 +29,7 @@ export function notifyOwner(
   notify({ sub, type, data: { ...contactOf(account), ...data, ...notMe } });
 }
 
-/** The same of a change of the account, before it is made: the owner can go back to how the account is now. */
+/** Notifies the owner of a change of the account, and stores its present state, which the owner can restore. Call it before the change. */
 export function notifyChange(
   context: AccountContext,
   tx: AccountTransaction,
@@ -37,11 +37,11 @@ export function notifyChange(
   what: ChangedThing,
 ): void {
   notifyOwner(context, tx, before, 'account.changed', { what });
-  // A password is reset in any case.
+  // A password is not restored: "this was not me" always resets it.
   if (context.hasReceiver && what !== 'password') tx.history.append(before, tx.now);
 }
 
-/** The same, where a change of claims is one of the contact: the notice goes to the contact of before. */
+/** As `notifyChange`, if claims of the contact change. The notice goes to the former contact. */
 export function notifyContactChange(
   context: AccountContext,
   tx: AccountTransaction,

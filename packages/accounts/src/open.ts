@@ -101,9 +101,9 @@ const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
   telemetry: option.telemetry,
 });
 
-/** Beside the private keys, as precious as they are. */
+/** The file of the sealing key, beside the private keys, and as secret as they are. */
 const KEY_FILE = 'account-secrets.key';
-/** After a start, so that a process which is restarted each half hour cleans up, too. */
+/** The first clean-up comes this soon after a start, so that a process which is restarted each half hour cleans up, too. */
 const FIRST_CLEANUP_MS: DurationMs = 60_000;
 /** A notice that was given up is kept for an investigation, and not longer: it is personal. */
 const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * DAY_MS;
@@ -150,7 +150,7 @@ export function openAccounts(given: AccountsOptions): Accounts {
   };
 }
 
-/** Never rejects: what is left undone is done the next time. */
+/** Removes expired rows. Never rejects: after an error the next call removes the rest. */
 async function removeExpired(context: AccountContext): Promise<void> {
   try {
     await context.transact(async (tx) => {

@@ -8,7 +8,7 @@ import pLimit from 'p-limit';
 export interface Passwords {
   /** The PHC string to store of a new password. @throws RescindError `password_refused`, `busy` */
   hash(password: string, username: string): Promise<string>;
-  /** The same of one that is in use, also where it would be refused today. @throws RescindError `busy` */
+  /** As `hash`, for a password that is in use, also if it would be refused today. @throws RescindError `busy` */
   rehash(password: string): Promise<string>;
   /**
    * Whether `password` is the one of the stored PHC string. `undefined` (there is no such account) takes as long and
@@ -62,7 +62,7 @@ export function createPasswords(): Passwords {
     },
     async verify(password, stored) {
       const { cost, salt, hash } = parsePhc(stored ?? dummyHash);
-      // Longer than any stored one: it is hashed for no account.
+      // Longer than every stored password, so it is not hashed, whichever account it is for.
       if (lengthOf(password) > MAX_LENGTH) return false;
       return timingSafeEqual(await compute(password, salt, cost, hash.length), hash) && stored !== undefined;
     },

@@ -63,7 +63,7 @@ export function setPassword(tx: AccountTransaction, resetToken: string, password
   const oneTimeToken = oneTimeTokens.consume(resetToken, 'password_reset', now);
   if (oneTimeToken === undefined) throw new RescindError('link_invalid');
   const { sub } = requireAccount(users, oneTimeToken.sub);
-  // The owner has the account again: links of before are spent.
+  // The owner has recovered the account: earlier links are used up.
   if (oneTimeToken.recovers) {
     oneTimeTokens.removeRecovered(oneTimeToken);
     history.prune(now, sub);
@@ -133,7 +133,7 @@ function restored({ users }: AccountTransaction, account: Account, states: reado
   if (account.state !== 'deleted') return account;
   const kept = states.findLast((state) => state.account !== null)?.account;
   const undeleted = kept && users.undelete(account.sub, kept);
-  // It has been erased.
+  // The account has been erased.
   if (!undeleted) throw new RescindError('link_invalid');
   return undeleted;
 }
@@ -149,7 +149,7 @@ function revertTo({ users, factors }: AccountTransaction, account: Account, stat
   if (then.factor === null) factors.remove(sub);
   else {
     const { secret } = then.factor;
-    // A code that was shown since is spent, as long as it is one of this secret.
+    // Codes of the restored secret that were used since stay used.
     const since = [...states.map(({ factor }) => factor), factors.state(sub) ?? null];
     const steps = since.flatMap((factor) => (factor?.secret.equals(secret) ? [factor.lastStep] : []));
     factors.restore(sub, { ...then.factor, lastStep: Math.max(...steps) });

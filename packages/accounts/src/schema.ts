@@ -18,8 +18,8 @@ const MIGRATIONS: readonly Migration[] = [
     created_at INTEGER NOT NULL
   ) STRICT;
   `,
-  // States, claims, second factors, links, known devices, notices. An account of before may have logged in before: its next
-  // new device is one.
+  // States, claims, second factors, links, known devices, notices. An account of an earlier version counts as having logged in, so its
+  // next unknown device is reported.
   `
   ALTER TABLE accounts ADD COLUMN state TEXT NOT NULL DEFAULT 'active'
     CHECK (state IN ('active', 'suspended', 'banned', 'deleted'));

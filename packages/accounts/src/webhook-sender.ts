@@ -27,7 +27,7 @@ export interface WebhookSenderOptions {
 
 /** Sends notices to the receiver, each until it has arrived or is given up. */
 export interface WebhookSender extends AsyncDisposable {
-  /** There may be a new notice. */
+  /** Sends due notices now: there may be a new one. */
   wake(): void;
   health(): HealthCheck[];
 }
@@ -36,7 +36,7 @@ export interface WebhookSender extends AsyncDisposable {
 const AT_ONCE = 4;
 /** Standard Webhooks, "Operational considerations": 15 to 30 s. */
 const RESPONSE_MS: DurationMs = 15_000;
-/** For so long a notice that was given up is a warning; then it is a number. */
+/** How long a notice that was given up keeps the check at `warn`. Afterwards it is only counted. */
 const DEAD_IS_NEWS_MS: DurationMs = 24 * 3_600_000;
 /** Clocks are set, and timers end at 24 days: the sender checks again after this time at the latest. */
 const MAX_SLEEP_MS: DurationMs = 60_000;
@@ -71,7 +71,7 @@ export function openWebhookSender(options: WebhookSenderOptions): WebhookSender 
 
   const attempt = async (notice: PendingNotice): Promise<void> => {
     const failure = await send(options, notice, closing.signal);
-    // An attempt that the stop of the service cut is none.
+    // An attempt that the stop of the service aborted does not count.
     if (closing.signal.aborted && failure !== undefined) return;
     await record(notice, failure);
   };

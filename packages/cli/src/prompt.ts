@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { CliError } from './errors.ts';
 import type { CliHost } from './host.ts';
 
-/** Asks whoever sits at the terminal. Without one every question has the answer `undefined`. */
+/** Asks the user at the terminal. Without a terminal every question has the answer `undefined`. */
 export interface Prompt {
   readonly isPossible: boolean;
   /** One line. */

@@ -1,5 +1,5 @@
 /**
- * Makes a text of somebody else, such as a device name, harmless on a terminal: control characters, line ends, bidirectional marks and
+ * Makes a text of unknown origin, such as a device name, harmless on a terminal: control characters, line ends, bidirectional marks and
  * invisible characters become `?`.
  */
 export function visible(text: string): string {

@@ -22,7 +22,7 @@ export interface Background {
   post(hint: 'changed' | 'ended'): void;
 }
 
-/** Timers are late after sleep, and browsers end long ones early: the clocks are read at least so often. */
+/** Timers are late after sleep, and browsers end long ones early: the clocks are read at least this often. */
 const LONGEST_TIMER_MS = 60_000;
 const SHORTEST_TIMER_MS = 250;
 
@@ -56,7 +56,7 @@ export function createBackground(options: Options): Background {
 
   async function received(hint: unknown): Promise<void> {
     await renewal.sync();
-    // There is no store that says so: only the issuer knows.
+    // Without a shared store only the issuer knows whether the session has ended.
     if (hint === 'ended' && renewal.dueInMs()) await renewal.renew().catch(ignore);
     reschedule();
   }

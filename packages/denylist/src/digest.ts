@@ -54,7 +54,7 @@ function readWords(bytes: Buffer, into: Int32Array, at = 0): RowDigest {
   return into as RowDigest;
 }
 
-/** The bytes of an id as they are; those of any other text hashed. Texts that differ lie in the file in forms that differ. */
+/** Writes the bytes of an id as they are, and a hash of any other text. Different texts have different forms in the file. */
 function putText(stored: StoredText, into: Int32Array, at: number): void {
   if (typeof stored !== 'string' && stored.length === 16) readWords(stored, into, at);
   else into.set(typeof stored === 'string' ? digestOf(stored) : digestOf(stored.toString('hex'), stored.length), at);
@@ -83,9 +83,9 @@ const ROW_WORDS = 32;
 
 /** The digests of the texts that the numbers of a row stand for. */
 export interface TextDigests {
-  /** Of a word. */
+  /** The digest of a string, by its number. */
   word(id: number): RowDigest;
-  /** Of a pair of a reason and an epoch. */
+  /** The digests of a pair of a reason and an epoch, by its number. */
   origin(id: number): { readonly reason: RowDigest; readonly epoch: RowDigest };
 }
 

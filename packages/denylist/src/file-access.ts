@@ -161,7 +161,7 @@ type FileFault = 'removed' | 'replaced' | 'truncated' | 'damaged';
 export interface FileWatch {
   /** To be called every second: a `stat` of two files. Throws nothing. */
   check(): void;
-  /** Notes an error of SQLite: one that only damage explains is a fault. Never throws. */
+  /** Records an error of SQLite, as a fault if only damage explains it. Never throws. */
   note(error: unknown): void;
   /** Notes that the content of the file differs from what was written. */
   damaged(): void;
@@ -185,7 +185,7 @@ export function createFileWatch(database: Database, telemetry: Telemetry): FileW
     telemetry.log('error', 'denylist_file_fault', { path: database.name, fault: what });
   }
 
-  /** Shorter than it was is right after a `VACUUM` of another process; shorter than SQLite knows it to be is not. */
+  /** Whether the file was truncated. After a `VACUUM` of another process it is shorter, but not shorter than SQLite's count of its pages. */
   function isTruncated(): boolean {
     const before = bytes;
     bytes = statSync(database.name).size;

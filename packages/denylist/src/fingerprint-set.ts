@@ -1,18 +1,18 @@
 /**
  * Fingerprints of 64 bits, each as often as it was added: two keys that share one are two entries, so that removing the
- * one leaves the other. Nothing in it for the garbage collector to walk.
+ * one leaves the other. It has no objects that the garbage collector would traverse.
  */
 export interface FingerprintSet {
   has(print: Fingerprint): boolean;
   add(print: Fingerprint): void;
-  /** Removes one of them, if there is one. */
+  /** Removes one entry of this fingerprint, if there is one. */
   remove(print: Fingerprint): void;
   count(): number;
 }
 
 /**
- * It grows by shards, each by itself: at ten million entries the longest pause is that of moving some 40 000. Told by the
- * upper bits of a fingerprint's second half; the place in a shard by the lower of its first.
+ * The number of shards, each of which grows by itself: at ten million entries the longest pause is that of moving some 40 000. The
+ * upper bits of a fingerprint's second half select the shard, the lower bits of its first half the slot.
  */
 const SHARDS = 256;
 const SHARD_SHIFT = 24;
@@ -50,9 +50,9 @@ const shardOf = (second: number) => second >>> SHARD_SHIFT;
 const tagOf = (second: number) => second & 0xff || 1;
 
 export function createFingerprintSet(): FingerprintSet {
-  /** By size; of sizes that no shard has: nothing. */
+  /** The shards by size; empty for sizes that no shard has. */
   const shardSets = new Array<ShardSet>(SIZES).fill(NO_SHARDS);
-  /** By shard. */
+  /** The size of each shard. */
   const sizes = new Uint8Array(SHARDS);
   const entries = new Int32Array(SHARDS);
   let count = 0;

@@ -36,7 +36,7 @@ function isOwnHeader(header: Buffer): boolean {
 }
 
 /**
- * Looks before anything is written. A file of this project is recognised by its mark, and by its tables where the mark is damaged.
+ * Inspects a file before anything is written to it. A file of this project is recognised by its mark, and by its tables where the mark is damaged.
  * @returns what is wrong with it, or undefined
  * @throws RescindError `denylist_newer`, or `configuration_invalid` for another program's database
  */
@@ -61,7 +61,7 @@ export function inspect(database: Database, path: string, header: Buffer): Damag
   });
 }
 
-/** Of the small tables their indexes too; the rows are compared with their digest. */
+/** Checks the structure of the file, and the small tables with their indexes. The rows are compared with their digest elsewhere. */
 function isSound(database: Database): boolean {
   const small = ['word', 'origin', 'log', 'quarantine', 'document', 'digest'];
   const checks = ['quick_check(1)', ...small.map((table) => `integrity_check('${table}')`)];

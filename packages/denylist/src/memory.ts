@@ -9,8 +9,8 @@ import type { Changes, RowCount, RowKey, RowPosition, Table } from './table.ts';
 type Lookups = 'memory' | 'file' | 'filling';
 
 /**
- * Which keys have a row, in memory: changed only in the tick that has committed. What it excludes has no row, for
- * certain; what it does not is looked up in the file, so two keys of one fingerprint cost a look-up and no more.
+ * The fingerprints of the keys that have a row, changed only in the tick of a commit. An excluded key certainly has no row;
+ * any other key is looked up in the file, so two keys of one fingerprint cost one look-up and nothing else.
  */
 export interface Memory {
   excludes(iss: string, claim: string, value: string): boolean;
@@ -28,9 +28,9 @@ export interface MemoryOptions {
   count(): number;
 }
 
-/** So many are read before `openDenylist` returns: 30 ms. */
+/** Rows that are read before `openDenylist` returns: 30 ms. */
 const FILL_AT_ONCE = 20_000;
-/** So many are read between two turns of the event loop: 2 ms. */
+/** Rows that are read between two turns of the event loop: 2 ms. */
 const FILL_STEP = 1_000;
 /** Memory is filled again when the rows have become fewer than this share of the most there may be. */
 const FILL_AGAIN = 7 / 8;
@@ -164,7 +164,7 @@ function createKeys() {
   return { of, find: (iss: string, claim: string) => all.get(iss)?.get(claim) };
 }
 
-/** How many rows there are of each claim of each issuer, in memory: changed only in the tick that has committed. */
+/** The numbers of rows of each claim of each issuer, in memory, changed only in the tick of a commit. */
 export interface RowCounts {
   names(iss: string): readonly string[];
   count(): number;

@@ -24,8 +24,8 @@ export interface DenylistOptions {
   /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
   readonly path: string;
   /**
-   * The most rows of which memory knows the keys, at 12 to 24 bytes each. With more, look-ups go to the file: right all the
-   * same, some 50 times slower, and said by `health()` and the gauge `rescind_denylist_in_memory`. 0: never in memory.
+   * The most rows of which memory knows the keys, at 12 to 24 bytes each. With more, look-ups go to the file: correct,
+   * some 50 times slower, and reported by `health()` and the gauge `rescind_denylist_in_memory`. 0: never in memory.
    * Default 16 million.
    */
   readonly maxMemoryEntries?: number;

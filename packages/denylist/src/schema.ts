@@ -89,7 +89,7 @@ const STEPS: readonly string[] = [
   ).join(';'),
   // The digests of the rows, and of the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
   DIGEST,
-  // One number for the reason and the epoch of a row takes two bytes less of each. What a row says stays, and so its digest.
+  // One number for the reason and the epoch of a row takes two bytes less of each. The content of a row is unchanged, and so is its digest.
   [
     `${ORIGIN};
    INSERT INTO origin (reason, epoch)
@@ -109,7 +109,7 @@ const STEPS: readonly string[] = [
 const CACHE_KIB = 12_288;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
-/** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */
+/** The largest write-ahead log: one transaction beyond a checkpoint, with a margin. */
 export const MAX_WAL_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 
 export const VERSION = STEPS.length;

@@ -1,4 +1,4 @@
-/** How a text lies in the file. Two texts that differ never lie there alike. */
+/** A text in the form that it has in the file. Different texts have different forms. */
 export type StoredText = string | Buffer;
 
 /** 128 bits as base64url, as this project's issuer names sessions, tokens and revocations; its last digit holds 2 of them. */

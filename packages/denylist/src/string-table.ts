@@ -34,7 +34,7 @@ interface Origin {
 }
 
 export function createStringTable(database: Database): StringTable {
-  // By the table: `integrity_check` has found its index to say the same.
+  // Read from the table. `integrity_check` has found that its index agrees.
   const all = database.prepare<[], { id: number; text: StoredText }>('SELECT id, text FROM word NOT INDEXED');
   const insert = database.prepare<[StoredText]>('INSERT INTO word (text) VALUES (?)');
   const ids = new Map<string, number>();

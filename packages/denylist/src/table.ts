@@ -10,7 +10,7 @@ import type { StoredText } from './stored-text.ts';
 import { restoreText, storeText } from './stored-text.ts';
 import { createOrigins, createStringTable } from './string-table.ts';
 
-/** What names a row. */
+/** The key of a row. */
 export type RowKey = Pick<CutOffRow, 'iss' | 'claim' | 'value'>;
 
 /** How many rows there are of one (issuer, claim), or how many more. */
@@ -163,7 +163,7 @@ export function createTable(database: Database, digest: TableDigest): Table {
       const added: RowKey[] = [];
       const changed: RowKey[] = [];
       for (const cutoff of cutoffs) {
-        // What came twice in this change is not ignored: the second finds the first there, and merges.
+        // The second row of a key that occurs twice in this change is merged with the first.
         if (!mayHold(cutoff) && addNew(cutoff, isBulk)) {
           added.push(cutoff);
           continue;

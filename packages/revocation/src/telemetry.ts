@@ -1,6 +1,6 @@
 import type { CounterName, GaugeName, HistogramName, MetricLabels } from './metrics/catalogue.ts';
 
-/** How grave: pino's names. */
+/** The severity of a log line, by pino's names. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Field values that may be logged. Never a token, a password, a key or an e-mail address. */

@@ -21,7 +21,7 @@ export function createApp(): Express {
   } as const;
   for (const [path, [type, body]] of Object.entries(files)) {
     app.get(path, (_request, response) => {
-      // A page of another origin may import it; it has nothing of anybody.
+      // A page of another origin may import it; it has no data of users.
       response
         .set({ 'Cache-Control': 'no-cache', 'Cross-Origin-Resource-Policy': 'cross-origin' })
         .type(type)

@@ -13,7 +13,7 @@ export interface TableUpdate {
 export interface Home {
   /** @returns why it had no effect; undefined: it had one */
   handle(request: LinkRequest): Refusal | undefined;
-  /** All tables that somebody has been at. */
+  /** All tables that have had a member. */
   updates(): TableUpdate[];
   close(): void;
 }

@@ -35,7 +35,7 @@ export function createLinkServer(secret: string, home: Home, telemetry: Telemetr
   let refusedLoggedAt = Number.NEGATIVE_INFINITY;
 
   server.on('connection', (socket) => {
-    /** The members that came by this link, with their tables. */
+    /** The members that are connected by this link, with their tables. */
     const members = new Map<string, LinkRequest['table']>();
     socket.on('message', (data) => {
       const parsed = linkRequest.safeParse(readJson(data));

@@ -1,7 +1,7 @@
 import type { Board, Seat } from './four-in-a-row.ts';
 import { EMPTY, isFull, landing, place, winningLine } from './four-in-a-row.ts';
 
-/** Somebody at a table, by one connection. */
+/** A member of a table, by one connection. */
 export interface Member {
   /** Of the connection, unique in all instances. */
   readonly key: string;

@@ -23,7 +23,7 @@ class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: string;
 
-  /** @param message what the issuer says about it */
+  /** @param message the message of the issuer */
   constructor(code: string, message: string) {
     super(message);
     this.code = code;

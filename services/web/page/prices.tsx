@@ -15,7 +15,7 @@ export interface Prices {
 const PAUSE_MS = 2_000;
 const { pricesUrl } = configuration;
 
-/** Requests the prices again and again while somebody is logged in and the page is shown, so a session that ended elsewhere ends here. */
+/** Requests the prices repeatedly while a user is logged in and the page is shown, so a session that ended elsewhere ends here. */
 export function usePrices(isActive: boolean): Prices | undefined {
   const [prices, setPrices] = useState<Prices>();
   useEffect(() => {

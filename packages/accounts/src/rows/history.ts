@@ -13,21 +13,21 @@ export interface PastState {
   readonly contact: AccountClaims;
   /** Null: there was no second factor, or none that was confirmed. */
   readonly factor: FactorState | null;
-  /** Of an account that was deleted then. */
+  /** The columns of an account that was deleted then. */
   readonly account: DeletedAccount | null;
 }
 
 /** States from before each change, for as long as a live link may undo it. Everything is inside transactions. */
 export interface HistoryRows {
-  /** Where a link that is issued now stands: the state it goes back to is the first one after. */
+  /** The position of a link that is issued now. The link restores the first state after this position. */
   position(sub: string, now: EpochMillis): number;
-  /** Keeps how the account is, before it is changed. */
+  /** Stores the state of the account, before it is changed. */
   append(account: Account, at: EpochMillis): void;
-  /** The same of one that is about to be deleted, with everything that is needed to restore it. */
+  /** As `append`, for an account that is about to be deleted, with everything that is required to restore it. */
   appendDeleted(account: Account, at: EpochMillis): void;
   /** The states after a position, the oldest first. */
   after(sub: string, position: number): PastState[];
-  /** Removes states that no live link goes back to; of one account or of all. */
+  /** Removes states that no live link can restore; of one account or of all. */
   prune(now: EpochMillis, sub?: string): void;
   remove(sub: string): void;
 }

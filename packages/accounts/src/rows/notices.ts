@@ -32,16 +32,16 @@ export interface PendingNotice {
 /** Notices that have not arrived yet. Writes are inside transactions. */
 export interface NoticeRows {
   add(notice: Notice, at: EpochMillis): void;
-  /** Those whose time has come, the longest waiting first. */
+  /** The notices that are due, the longest waiting first. */
   due(now: EpochMillis, limit: number): PendingNotice[];
   /** When the next one is due. */
   nextAt(): EpochMillis | undefined;
   arrived(id: string): void;
   retry(id: string, nextAt: EpochMillis): void;
   abandon(id: string, at: EpochMillis): void;
-  /** Removes those of an account, dead or not. */
+  /** Removes the notices of an account, also those that were given up. */
   remove(sub: string): void;
-  /** Removes dead ones that were made before. */
+  /** Removes notices that were given up and made before this time. */
   prune(before: EpochMillis): void;
   counts(): Counts;
 }
@@ -49,7 +49,7 @@ export interface NoticeRows {
 interface Counts {
   readonly waiting: number;
   readonly dead: number;
-  /** When the last one was given up, of those that are kept. */
+  /** When the last of the stored notices was given up. */
   readonly lastDeadAt: EpochMillis | null;
 }
 

@@ -31,17 +31,17 @@ export interface OneTimeTokenRows {
   issue(oneTimeToken: NewOneTimeToken): string;
   /** The row of a valid token, which stays valid. */
   find(token: string, purpose: OneTimeTokenPurpose, now: EpochMillis): OneTimeToken | undefined;
-  /** The same, and deletes it by one statement: of concurrent calls one gets the row. */
+  /** Returns the row and deletes it by one statement: of concurrent calls only one gets the row. */
   consume(token: string, purpose: OneTimeTokenPurpose, now: EpochMillis): OneTimeToken | undefined;
   /** The valid tokens of an account, in the order in which they were issued. */
   live(sub: string, purpose: OneTimeTokenPurpose, now: EpochMillis): readonly OneTimeToken[];
-  /** Removes those of an account, of one purpose or all. */
+  /** Removes the tokens of an account, of one purpose or of all. */
   remove(sub: string, purpose?: OneTimeTokenPurpose): void;
-  /** Removes those of "not me" whose position is this one's or later, but this one. */
+  /** Removes the tokens of "not me" of the account with the same or a later position, except this one. */
   removeLater(oneTimeToken: Pick<OneTimeToken, 'sub' | 'position' | 'hash'>): void;
-  /** Removes the same, if they were issued before the reset that recovers by that token. */
+  /** Removes the tokens of "not me" from the position of a reset on that were issued before the reset. */
   removeRecovered(reset: Pick<OneTimeToken, 'sub' | 'position' | 'issuedAt'>): void;
-  /** Removes those that have expired. */
+  /** Removes expired tokens. */
   prune(now: EpochMillis): void;
 }
 

@@ -21,7 +21,7 @@ export type DeletedAccount = Pick<Account, 'username' | 'password' | 'scopes' | 
 
 /** The table of accounts. Writes are inside transactions. */
 export interface UserRows {
-  /** Tombstones too. */
+  /** Finds an account, tombstones included. */
   bySub(sub: string): Account | undefined;
   byName(username: string): Account | undefined;
   /** Whether the name, or one that looks like it, is in use. */
@@ -43,7 +43,7 @@ export interface UserRows {
    *   erase it earlier; null: it keeps neither
    */
   markDeleted(sub: string, eraseAt: EpochMillis | null): void;
-  /** Makes active again what was deleted and is not erased; undefined: it is neither. */
+  /** Restores an account that was deleted and is not erased; undefined: there is no such account. */
   undelete(sub: string, kept: DeletedAccount): Account | undefined;
   /** The `sub` of tombstones whose time to be erased has come. */
   erasable(now: EpochMillis, limit: number): string[];
@@ -79,7 +79,7 @@ export function createUserRows(sql: HostSql): UserRows {
      WHERE sub > @after AND ${where} AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
      ORDER BY sub LIMIT @limit`;
   const list = sql.prepare<[Page], Row>(page('TRUE'));
-  // The index of names has them in this order: those that begin so are between the two.
+  // The index of names is in this order: the names with a prefix lie between the two bounds.
   const listByPrefix = sql.prepare<[Page & { from: string; to: string }], Row>(
     page('name_key >= @from AND name_key < @to'),
   );

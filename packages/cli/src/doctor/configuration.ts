@@ -47,7 +47,7 @@ const DISK_WARN = 0.2;
 const DISK_FAIL = 0.05;
 /** The variables that name files or directories which a service writes. */
 const WRITTEN = ['DATABASE_PATH', 'KEYS_PATH', 'DENYLIST_PATH'] as const;
-/** Of these nobody but the owner may read anything. */
+/** Only the owner may read these. */
 const PRIVATE = new Set<string>(['DATABASE_PATH', 'KEYS_PATH']);
 const OTHERS = 0o077;
 

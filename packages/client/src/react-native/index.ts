@@ -78,7 +78,7 @@ export function keyValueStore(storage: KeyValueStorage, name = 'rescind'): Sessi
       const record: unknown = JSON.parse(text ?? 'null');
       return isRecord(record) ? record : undefined;
     } catch {
-      // Somebody else wrote it: there is no session.
+      // Another program wrote the text: there is no session.
       return undefined;
     }
   }

@@ -9,7 +9,7 @@ export interface TestClock {
   timers(): number;
   /** The machine sleeps for `ms`: no timer runs, and the monotonic clock stands still. */
   sleep(ms: number): void;
-  /** Somebody sets the wall clock, by `ms`. */
+  /** Moves the wall clock by `ms`, as if it were set. */
   setWall(ms: number): void;
 }
 

@@ -39,7 +39,7 @@ export function applyHeartbeat(draft: Draft, transport: TransportRole, record: H
   }
   applyAge(draft, transport, record, isFuture);
   // On each transport a heartbeat follows the head it names, but for the one that opens a connection.
-  // A standby stream says how far the log goes, and not that something was lost.
+  // A standby stream states how far the log goes, but a head beyond the position is no gap there.
   const isInOrder = !opening && !isStandby(draft, transport) && record.live;
   if (record.head > draft.logState.seq && isInOrder) draft.gapOn = transport;
 }
@@ -77,8 +77,8 @@ function agreesOnHeadId(draft: Draft, { head, headId }: HeartbeatRecord): boolea
 }
 
 /**
- * One with a head below what is known is late: it says nothing about how old the view is. In one log a later time never
- * goes with a lower head, so an issuer that was restored cannot pass its younger times off on what it has forgotten.
+ * Applies a heartbeat to the age of the view. One with a head below the known head is late, and does not change the age. In one log
+ * a later time never has a lower head, so the later times of a restored issuer do not lower the age of a view that has more events.
  */
 function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecord, isFuture: boolean): void {
   const { settings, heartbeat } = draft;

@@ -71,7 +71,7 @@ export type FollowerEffect =
   | { readonly kind: 'submitEvidence'; readonly jws: string }
   /** The instance is ready, once: a live heartbeat completed the view, or no transport responds and the stored view is young. */
   | { readonly kind: 'ready'; readonly by: 'heartbeat' | 'age' }
-  /** For the telemetry port, as it is. */
+  /** Passed to the telemetry port unchanged. */
   | {
       readonly kind: 'count';
       readonly metric: CounterName;
