@@ -115,7 +115,7 @@ test('holds no place for a caller that has gone before its command was done', as
       json: () => response,
     };
     const input = { params: undefined, query: undefined, body: { why: 'a test' } };
-    return handle({ headers: { prefer } } as Request, response as unknown as Response, input);
+    return handle({ headers: { prefer } } as unknown as Request, response as unknown as Response, input);
   };
   await run('wait=5', true);
   // The first preference counts, at most 10 s; what is no preference waits for nothing.
