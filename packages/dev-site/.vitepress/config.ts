@@ -40,6 +40,8 @@ export default defineConfig({
   outDir: 'build/site',
   cacheDir: 'build/cache',
   cleanUrls: false,
+  // Of a composition on the reader's own machine; every other link is checked.
+  ignoreDeadLinks: 'localhostLinks',
   metaChunk: true,
   // The renderer of diagrams and the search index are loaded by the pages that need them.
   vite: { build: { chunkSizeWarningLimit: 10_000 } },
