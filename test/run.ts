@@ -26,7 +26,7 @@ const SHORT = [
   ...(findChromium() === undefined ? [] : ['browser-short']),
 ];
 /** What `npm run test:ci` runs after those, each suite by itself, in at most 40 minutes together. */
-const LONG = [['faults'], ['install'], ['browser'], ['site']];
+const LONG = [['faults'], ['install'], ['browser']];
 const LONG_MINUTES = 40;
 
 const args = process.argv.slice(2);
