@@ -4,6 +4,7 @@ import { CliError } from './errors.ts';
 import type { Prompt } from './prompt.ts';
 import type { Settings } from './settings.ts';
 import { requireSecure } from './settings.ts';
+import { visible } from './text.ts';
 
 /** A JSON document of the server. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -138,7 +139,7 @@ async function readAnswer(response: Response): Promise<Json> {
       },
     );
   }
-  const code = typeof body.code === 'string' ? body.code : 'unknown';
+  const code = typeof body.code === 'string' ? visible(body.code) : 'unknown';
   const exit = OF_CODES[code] ?? OF_STATUSES[response.status] ?? 'failed';
   throw new CliError(exit, code, describe(body), { requestId, next: NEXT[code] });
 }
@@ -159,5 +160,6 @@ function describe({ title, detail, issues }: Json): string {
   const members = Array.isArray(issues)
     ? issues.map((one: Json) => `${one.path ?? ''} ${one.message ?? ''}`.trim())
     : [];
-  return [parts.join(': ') || 'The server refused it', ...members].join('; ');
+  // A line of the server's own could pass for one of this program.
+  return visible([parts.join(': ') || 'The server refused it', ...members].join('; '));
 }

@@ -54,7 +54,7 @@ export async function requireCount(
   { confirm }: ConfirmFlags,
 ): Promise<void> {
   const { profile, production } = context.settings();
-  if (production) context.output.note(context.output.colored(`profile ${profile}: this is production`, 'red'));
+  if (production) context.output.note(`profile ${profile}: this is production`, 'red');
   const given =
     confirm ?? (await context.prompt.ask(`${what}. Type ${sessions}, the number of sessions, or everybody: `));
   if (given === undefined || given === '') throw missing(what, `--confirm ${sessions}`);

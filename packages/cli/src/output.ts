@@ -1,5 +1,5 @@
 import type { CliHost } from './host.ts';
-import { cut, localTime, visible } from './text.ts';
+import { cut, localTime, toJsonLine, visible } from './text.ts';
 
 /** The version of the JSON documents. Within it members are only added. */
 export const CONTRACT = 1;
@@ -28,10 +28,10 @@ export interface Output {
   record(values: Readonly<Record<string, Cell>>, document: object): void;
   /** Lines of a stream: text, or with `--json` one document a line. */
   line(text: string, document: object): void;
-  /** A remark on standard error. */
-  note(text: string): void;
+  /** A remark on standard error, made harmless as every text. */
+  note(text: string, color?: Color): void;
   /** Colours a text for a terminal that has colours. */
-  colored(text: string, color: 'red' | 'yellow' | 'green'): string;
+  colored(text: string, color: Color): string;
 }
 
 export interface OutputOptions {
@@ -43,6 +43,7 @@ export interface OutputOptions {
 }
 
 const COLORS = { red: 31, yellow: 33, green: 32 } as const;
+type Color = keyof typeof COLORS;
 /** Between two columns on a terminal. */
 const GAP = 2;
 /** A column is not cut below this width. */
@@ -58,7 +59,8 @@ export function createOutput({ stdout, stderr, env }: CliHost, { json, stream, f
     if (cell.time === null || cell.time === undefined) return isTerminal ? '–' : '';
     return isTerminal ? localTime(cell.time, now()) : new Date(cell.time).toISOString();
   };
-  const document = (value: object) => void stdout.write(`${JSON.stringify({ contract: CONTRACT, ...value })}\n`);
+  const colored = (text: string, color: Color) => (hasColors ? `\u001b[${COLORS[color]}m${text}\u001b[0m` : text);
+  const document = (value: object) => void stdout.write(toJsonLine({ contract: CONTRACT, ...value }));
   const chosen = <T>(columns: readonly Column<T>[]): readonly Column<T>[] =>
     fields === undefined ? columns : fields.flatMap((name) => columns.filter((column) => column.name === name));
 
@@ -84,8 +86,9 @@ export function createOutput({ stdout, stderr, env }: CliHost, { json, stream, f
       stdout.write(`${lines.join('\n')}\n`);
     },
     line: (text, whole) => (json ? document(whole) : void stdout.write(`${visible(text)}\n`)),
-    note: (text) => void stderr.write(`${text}\n`),
-    colored: (text, color) => (hasColors ? `\u001b[${COLORS[color]}m${text}\u001b[0m` : text),
+    note: (text, color) =>
+      void stderr.write(`${color === undefined ? visible(text) : colored(visible(text), color)}\n`),
+    colored,
   };
 }
 

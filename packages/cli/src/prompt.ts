@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { CliError } from './errors.ts';
 import type { CliHost } from './host.ts';
+import { visible } from './text.ts';
 
 /** Asks the user at the terminal. Without a terminal every question has the answer `undefined`. */
 export interface Prompt {
@@ -20,12 +21,12 @@ export function createPrompt({ stdin, stderr }: CliHost): Prompt {
       if (!isPossible) return undefined;
       const lines = createInterface({ input: stdin, output: stderr });
       try {
-        return (await lines.question(question)).trim();
+        return (await lines.question(visible(question))).trim();
       } finally {
         lines.close();
       }
     },
-    secret: async (question) => (isPossible ? readHidden(question, stdin, stderr) : undefined),
+    secret: async (question) => (isPossible ? readHidden(visible(question), stdin, stderr) : undefined),
   };
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Json } from './admin.ts';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -6,6 +7,8 @@ import type { Cell } from './output.ts';
 /** How long `--wait` waits without a number, and the longest wait of one request, in seconds. */
 const WAIT_SECONDS = 10;
 const MOST_SECONDS_OF_A_REQUEST = 10;
+/** Between two requests, where the server responds at once: more calls wait there than it lets wait. In ms. */
+const PAUSE_MS = 500;
 
 interface Receipts {
   readonly isComplete: boolean;
@@ -17,11 +20,18 @@ interface Receipts {
  * Waits until every instance that was live at the commit denies a revocation, or until the time is over.
  * @throws CliError `receipts_unsupported`: the server does not report instances
  */
-export async function awaitReceipts({ admin, now }: Context, txn: string, seconds = WAIT_SECONDS): Promise<Receipts> {
+export async function awaitReceipts(
+  { admin, now, interrupted, settings }: Context,
+  txn: string,
+  seconds = WAIT_SECONDS,
+): Promise<Receipts> {
   const end = now() + seconds * 1_000;
-  let state: Json;
+  // Half of the time that a request may take: the response must arrive before its end.
+  const most = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.floor(settings().RESCIND_TIMEOUT / 2_000));
+  let state: Json | undefined;
   do {
-    const left = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.max(0, Math.ceil((end - now()) / 1_000)));
+    if (state !== undefined) await sleep(PAUSE_MS, undefined, { signal: interrupted });
+    const left = Math.min(most, Math.max(0, Math.ceil((end - now()) / 1_000)));
     state = await admin().get(`/admin/revocations/${encodeURIComponent(txn)}`, {}, { Prefer: `wait=${left}` });
   } while (receiptOf(state).complete !== true && now() < end);
   return describeReceipt(receiptOf(state));

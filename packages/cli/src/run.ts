@@ -12,6 +12,7 @@ import type { GlobalFlags } from './program.ts';
 import { allCommands, createProgram } from './program.ts';
 import { createPrompt } from './prompt.ts';
 import { readSettings } from './settings.ts';
+import { toJsonLine, visibleLines } from './text.ts';
 
 /** A JWS, or the beginning of one: base64url of `{"`. */
 const TOKEN = /(^|[=:])eyJ[\w-]{10,}/;
@@ -30,12 +31,25 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   const isJson = given.includes('--json');
   const interrupted = new AbortController();
   let exit: Exit = 'done';
+  /** Set by what ended the command before its action did. */
+  let ended: Exit | undefined;
   const interruption = new Promise<void>((resolve) => {
     host.once('SIGINT', () => {
+      ended = 'interrupted';
       interrupted.abort();
       resolve();
     });
   });
+  const outputEnded = new Promise<void>((resolve, reject) => {
+    host.stdout.on('error', (error: Error & { readonly code?: string }) => {
+      if (error.code !== 'EPIPE') reject(new CliError('failed', 'output_failed', error.message, { cause: error }));
+      // A reader that has seen enough, such as `head`, ends the command without an error.
+      ended ??= 'done';
+      interrupted.abort();
+      resolve();
+    });
+  });
+  outputEnded.catch(() => undefined);
   const run: Run =
     (action) =>
     async (...args) => {
@@ -54,9 +68,8 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
       });
     }
     const running = program.parseAsync(withIdsLast(given, program), { from: 'user' }).then(() => undefined);
-    await Promise.race([running, interruption]);
-    if (interrupted.signal.aborted) exit = 'interrupted';
-    return EXIT[exit].code;
+    await Promise.race([running, interruption, outputEnded]);
+    return EXIT[ended ?? exit].code;
   } catch (error) {
     return report(error, host, isJson);
   } finally {
@@ -136,7 +149,7 @@ function report(thrown: unknown, { stderr }: CliHost, isJson: boolean): number {
   const error = toCliError(thrown);
   const { exit, code, message, next, requestId } = error;
   if (isJson) {
-    stderr.write(`${JSON.stringify({ contract: CONTRACT, code, message, next, requestId })}\n`);
+    stderr.write(toJsonLine({ contract: CONTRACT, code, message, next, requestId }));
     return EXIT[exit].code;
   }
   const lines = [
@@ -144,7 +157,7 @@ function report(thrown: unknown, { stderr }: CliHost, isJson: boolean): number {
     ...(next === undefined ? [] : [`next: ${next}`]),
     ...(requestId === undefined ? [] : [`request: ${requestId}`]),
   ];
-  stderr.write(`${lines.join('\n')}\n`);
+  stderr.write(`${visibleLines(lines.join('\n'))}\n`);
   return EXIT[exit].code;
 }
 

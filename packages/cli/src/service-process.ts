@@ -48,20 +48,31 @@ export function runService(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  const take = (chunk: Buffer) => {
+  const take = (chunk: string) => {
     text += chunk;
   };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
+  child.stdout.setEncoding('utf8').on('data', take);
+  child.stderr.setEncoding('utf8').on('data', take);
   child.once('error', reject);
   child.once('close', (exitCode) => {
     const lines: Readonly<Record<string, unknown>>[] = [];
     const rest: string[] = [];
     for (const line of text.split('\n')) {
-      if (line.startsWith('{')) lines.push(JSON.parse(line));
+      const parsed = parseLine(line);
+      if (parsed !== undefined) lines.push(parsed);
       else if (line !== '') rest.push(line);
     }
     resolve({ exitCode, lines, rest: rest.join('\n') });
   });
   return promise;
+}
+
+/** Undefined: it is no line of the log, such as one of a crash, or one that was cut. */
+function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
 }

@@ -6,6 +6,18 @@ export function visible(text: string): string {
   return text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 }
 
+/** As `visible`, for a text of several lines. */
+export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
+
+const ESCAPED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const escapeUnit = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const escapeAll = (character: string) => character.split('').map(escapeUnit).join('');
+
+/** JSON in one line, equal to that of `JSON.stringify`, in which such characters are escaped: a terminal may show it too. */
+export function toJsonLine(value: object): string {
+  return `${JSON.stringify(value).replaceAll(ESCAPED, escapeAll)}\n`;
+}
+
 /** Cuts a text to a number of characters; the last one is then `…`. */
 export function cut(text: string, most: number): string {
   const characters = [...text];

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { EXIT } from '@rescind/cli';
+import { PassThrough } from 'node:stream';
+import { EXIT, runCli } from '@rescind/cli';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 import { operatorEnvironment, rowsOf, runRescind } from '../../support/cli.ts';
@@ -59,6 +60,84 @@ describe('lists', () => {
       operatorEnvironment({ adminUrl: `http://127.0.0.1:${port}`, managementUrl: 'http://127.0.0.1:1' }),
     );
     expect(rowsOf(stdout)[0]?.user).toBe('a?b?[31m?c');
+  });
+
+  test('shows no control character of a server in messages, remarks and questions, and none as JSON', async () => {
+    const hostile = '\u001b[2J\u009b31m\u202e\r\nnext: rm';
+    const environmentOf = async (status: number, body: object) => {
+      const server = createServer((_request, response) =>
+        response.writeHead(status, { 'X-Request-Id': '\u009b2J' }).end(JSON.stringify(body)),
+      );
+      onTestFinished(() => void server.close());
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      const { port } = server.address() as AddressInfo;
+      return operatorEnvironment({ adminUrl: `http://127.0.0.1:${port}`, managementUrl: 'http://127.0.0.1:1' });
+    };
+    const refusing = await environmentOf(409, { code: `x${hostile}`, title: hostile, detail: hostile });
+    const wrong = { code: hostile, detail: hostile };
+    const explaining = await environmentOf(200, {
+      wrong,
+      revoked: null,
+      entries: [{ claim: hostile, value: hostile }],
+    });
+    const runs = [
+      await runRescind(['users'], refusing),
+      await runRescind(['users', '--json'], refusing),
+      await runRescind(['explain', '--sid', 's'], explaining),
+      await runRescind(['explain', '--sid', 's', '--json'], explaining),
+    ];
+    expect(runs.map(({ exitCode }) => exitCode)).toEqual([8, 8, 0, 0]);
+    const text = runs.map(({ stdout, stderr }) => stdout + stderr).join('');
+    expect(text).toContain('rm');
+    expect(text.replaceAll(/[\t\n]/g, ' ')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(text).not.toMatch(/^next: rm/m);
+    expect(JSON.parse(runs[3]?.stdout ?? '').entries).toEqual([{ claim: hostile, value: hostile }]);
+  });
+
+  test.each([
+    ['responds at once', () => 0],
+    ['waits as long as was asked', (prefer: string) => 1_000 * Number(prefer.replace('wait=', ''))],
+  ])('asks seldom for a receipt, and prints it, when the server %s', async (_how, waitMs) => {
+    let asked = 0;
+    const preview = { sessions: 1, subjects: 1, affectedSessions: 1, affectedSubjects: 1, sids: [], tokensUntil: 0 };
+    const receipt = { of: 2, reached: 1, left: 0, complete: false, lastMs: null, missing: [], members: [] };
+    const revocation = { txn: 't', epoch: 'e', seq: 1, endedSessions: 1, receipt };
+    const server = createServer(({ url = '', headers }, response) => {
+      if (!url.endsWith('/t')) {
+        response.end(JSON.stringify(url.endsWith('/preview') ? preview : revocation));
+        return;
+      }
+      asked += 1;
+      setTimeout(() => response.end(JSON.stringify(revocation)), waitMs(String(headers.prefer)));
+    });
+    onTestFinished(() => void server.close());
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const environment = {
+      ...operatorEnvironment({ adminUrl: `http://127.0.0.1:${port}`, managementUrl: 'http://127.0.0.1:1' }),
+      RESCIND_TIMEOUT: '4s',
+    };
+    const parameters = ['revoke', '--sub', 's', '--why', 'a test', '--yes', '--wait', '5'];
+    const { exitCode, stdout } = await runRescind(parameters, environment);
+    expect([exitCode, stdout.includes('1 of 2 instances')]).toEqual([3, true]);
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(15);
+  });
+
+  test('ends without an error when nobody reads its output any more', async () => {
+    const stdout = new PassThrough();
+    const host = { env: {}, stdin: new PassThrough(), stdout, stderr: new PassThrough(), once: () => undefined };
+    stdout.write = () => {
+      stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+      return false;
+    };
+    expect(await runCli(['--help'], host)).toBe(0);
+    stdout.write = () => {
+      stdout.emit('error', Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+      return false;
+    };
+    expect(await runCli(['completion', 'bash'], host)).toBe(1);
+    expect(String(host.stderr.read())).toBe('rescind: no space left [output_failed]\n');
   });
 
   test('finds a session by the first 8 characters of its id', async () => {

@@ -9,6 +9,7 @@ import { checkKafka } from '../doctor/kafka.ts';
 import { checkClock, checkProcesses, checkVersions } from '../doctor/processes.ts';
 import type { Exit } from '../errors.ts';
 import { SERVICES } from '../service-process.ts';
+import { visible } from '../text.ts';
 
 const CHECKS: Readonly<Record<Group, Check>> = {
   configuration: checkConfiguration,
@@ -59,8 +60,8 @@ function write({ output, host }: Context, findings: readonly Finding[], well: bo
     const own = findings.filter((one) => one.group === group);
     if (own.length > 0) host.stdout.write(`${group}\n`);
     for (const { code, status, evidence, cure } of own) {
-      host.stdout.write(`  ${output.colored(SIGNS[status], COLORS[status])} ${code}: ${evidence}\n`);
-      if (cure !== undefined) host.stdout.write(`      ${cure}\n`);
+      host.stdout.write(`  ${output.colored(SIGNS[status], COLORS[status])} ${visible(`${code}: ${evidence}`)}\n`);
+      if (cure !== undefined) host.stdout.write(`      ${visible(cure)}\n`);
     }
   }
 }
