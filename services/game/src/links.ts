@@ -26,6 +26,7 @@ export interface LinkServer {
   close(): void;
 }
 
+/** Serves the tables of this instance to the others, which have the secret. */
 export function createLinkServer(secret: string, home: Home, telemetry: Telemetry): LinkServer {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BYTES, perMessageDeflate: false });
   const send = (socket: WebSocket, message: LinkMessage) => socket.send(JSON.stringify(message));
