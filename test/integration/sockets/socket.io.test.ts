@@ -124,6 +124,17 @@ test('handles no event and no acknowledgement of a raw client after the revocati
   expect(order.slice(-2)).toEqual(['42["session:en', '41']);
 });
 
+test('cuts a client that asks for responses, and reads none, of a namespace that does not exist', async () => {
+  const { io, url, kit } = await openSetting({ maxBufferedBytes: 1_000 });
+  const client = await openRawSocketIo(url, { token: kit.token() });
+  await client.text('40');
+  client.socket.pause();
+  await waitFor('the connection is cut', () => {
+    for (let count = 0; count < 50; count += 1) client.send(`40/${'x'.repeat(10_000)},{}`);
+    return io.engine.clientsCount === 0;
+  });
+});
+
 test('asks for the renewal of a socket that connects while one is awaited', async () => {
   const { kit, connect } = await openSetting({}, 900_000);
   const text = kit.token();

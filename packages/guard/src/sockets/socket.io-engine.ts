@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'socket.io';
 import type { SocketOptions } from './options.ts';
-import { CLOSE_MS, DEFAULT_MESSAGE_BYTES, HANDSHAKE_MS, isAllowedOrigin } from './options.ts';
+import { CLOSE_MS, DEFAULT_BUFFERED_BYTES, DEFAULT_MESSAGE_BYTES, HANDSHAKE_MS, isAllowedOrigin } from './options.ts';
 
 /** The packets of the Socket.IO protocol, version 5. */
 export const PACKET = {
@@ -73,6 +73,7 @@ interface Engine {
   };
   readonly ws?: { readonly options?: { maxPayload: number; readonly perMessageDeflate?: unknown } };
   readonly clients: Readonly<Record<string, object>>;
+  on(event: 'connection', listener: (conn: EngineConnection) => void): unknown;
   use(middleware: (request: EngineRequest, response: ServerResponse, next: () => void) => void): unknown;
 }
 
@@ -124,6 +125,8 @@ export function limitEngine(io: Server, options: EngineOptions, isAlive: (conn: 
     else if (allowRequest === undefined) respond(null, true);
     else allowRequest(request, respond);
   };
+  const { maxBufferedBytes = DEFAULT_BUFFERED_BYTES } = options;
+  engine.on('connection', (conn) => cutSlowReader(conn, maxBufferedBytes));
   if (!polling) return;
   engine.use((request, response, next) => {
     const conn = engine.clients[request._query?.sid ?? ''];
@@ -151,6 +154,14 @@ export function createQueueMeter(conn: EngineConnection): { bytes(): number } {
   const meter = { bytes: () => waiting + (conn.transport.socket?.bufferedAmount ?? 0) };
   meters.set(conn, meter);
   return meter;
+}
+
+/** Responses that no socket sends count too, such as those to handshakes of any namespace: a client could ask for them and read none. */
+function cutSlowReader(conn: EngineConnection, maxBufferedBytes: number): void {
+  const queue = createQueueMeter(conn);
+  conn.on('packet', () => {
+    if (queue.bytes() > maxBufferedBytes) cut(conn);
+  });
 }
 
 const meters = new WeakMap<object, { bytes(): number }>();
