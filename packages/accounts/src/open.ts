@@ -60,7 +60,9 @@ export interface Accounts extends AsyncDisposable {
   subject(sub: string): SubjectRecord | undefined;
   /** What people do with their own accounts. */
   readonly own: OwnAccounts;
+  /** Enrolment and verification of second factors. */
   readonly secondFactors: SecondFactors;
+  /** What administrators do with the accounts of others. */
   readonly administration: AccountAdministration;
   /** Notifies the owner of a session that was recovered from another network than that of its login. Never rejects. */
   notifyRecovery(recovered: RecoveredSession, sender: string | undefined): Promise<void>;

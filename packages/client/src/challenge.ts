@@ -3,6 +3,7 @@ import { ignore, within } from './environment.ts';
 
 /** What a route requires of the login (RFC 9470 section 3). Both are undefined if the page may not read `WWW-Authenticate`. */
 export interface StepUpRequirement {
+  /** The acceptable `acr` values, the preferred first. */
   readonly acrValues: readonly string[] | undefined;
   /** Seconds. */
   readonly maxAge: number | undefined;

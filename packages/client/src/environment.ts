@@ -4,7 +4,9 @@ export interface Clock {
   now(): number;
   /** Ms since an arbitrary start; never goes back. */
   monotonic(): number;
+  /** Calls back once, after `delayMs`. @returns what `clearTimeout` takes */
   setTimeout(callback: () => void, delayMs: number): unknown;
+  /** Cancels a timer; without effect once it has run. */
   clearTimeout(timer: unknown): void;
 }
 

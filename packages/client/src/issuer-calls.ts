@@ -9,6 +9,7 @@ export type SessionMode = 'cookie' | 'body';
 
 /** RFC 6749 section 5.1, with the members of a Rescind issuer. */
 export interface TokenResponse {
+  /** Opaque to the application; the session reads its claims. */
   readonly access_token: string;
   /** Seconds. */
   readonly expires_in: number;
@@ -16,13 +17,17 @@ export interface TokenResponse {
   readonly refresh_in?: number;
   /** Absent in cookie mode. */
   readonly refresh_token?: string;
+  /** The session that the tokens belong to. */
   readonly sid: string;
 }
 
 /** Members of the body of `POST /login` (docs/http.md). */
 export interface LoginCredentials {
+  /** The name of the account. */
   readonly username: string;
+  /** The password of that account. */
   readonly password: string;
+  /** Further members, sent as they are. */
   readonly [member: string]: unknown;
 }
 

@@ -9,7 +9,9 @@ export type EndReason = 'logout' | 'revoked' | 'expired' | 'reuse' | 'account' |
  * of another tab cannot revive it.
  */
 export interface SessionRecord {
+  /** The id of the session at the issuer. */
   readonly sid: string;
+  /** Grows with every change. */
   readonly generation: number;
   /** Empty once the session is over. */
   readonly accessToken: string;
@@ -21,6 +23,7 @@ export interface SessionRecord {
   readonly refreshInMs: number;
   /** Wall time of this machine when the tokens were requested, in ms since 1970: a machine may sleep before a response arrives. */
   readonly requestedAt: number;
+  /** How it ended; absent: it has not. */
   readonly ended?: EndReason;
   /** A token whose revocation the issuer has not confirmed yet: a logout without a connection. */
   readonly pendingRevocation?: string | undefined;
@@ -30,6 +33,7 @@ export interface SessionRecord {
 export interface SessionStore {
   /** Names the lock and the channel by which tabs coordinate; empty: nothing else reads this store. */
   readonly name: string;
+  /** The stored record; undefined: there is none. */
   read(): Promise<SessionRecord | undefined>;
   /**
    * Writes `next` in one step, if the stored record still has the `sid` and generation of `expected` (`undefined`: there is none).

@@ -19,6 +19,7 @@ export interface TokenRequest {
   readonly minValidityMs?: number;
   /** The audience of the token (RFC 8707). Default: the session's own. */
   readonly resource?: string;
+  /** Aborts the wait, not a renewal that other callers wait for. */
   readonly signal?: AbortSignal;
 }
 
@@ -56,6 +57,7 @@ export interface Session {
   renew(failedToken?: string): Promise<void>;
   /** Sets what authenticates again when a route requires it; the request is repeated afterwards. */
   stepUp(handler: StepUpHandler | undefined): void;
+  /** The same object until something changes. */
   getSnapshot(): SessionSnapshot;
   /** For rendering on a server: `loading`. */
   getServerSnapshot(): SessionSnapshot;
@@ -67,6 +69,7 @@ export interface Session {
   start(): void;
   /** Clears timers and listeners; requests still renew when they have to. */
   stop(): void;
+  /** Calls `stop`. */
   [Symbol.dispose](): void;
 }
 

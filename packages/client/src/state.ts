@@ -15,17 +15,21 @@ type SessionStatus = 'loading' | 'anonymous' | 'active' | 'waiting' | 'ended';
 
 /** What a user interface shows. Frozen, and the same object until something changes. */
 export interface SessionSnapshot {
+  /** Whether there is a session, and whether the issuer can be reached. */
   readonly status: SessionStatus;
   /** Claims of the access token. Empty unless somebody is logged in. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** Absent: there is no session. */
   readonly sid?: string;
   /** The last failure, while it lasts. */
   readonly problem?: SessionErrorCode | undefined;
+  /** With `ended` only: why. */
   readonly endedBy?: EndReason;
 }
 
 /** How a session ended. */
 export interface SessionEnd {
+  /** Why it ended. */
   readonly reason: EndReason;
   /** The `code` of the issuer's response, or `''` where another tab received it. */
   readonly code: string;

@@ -56,6 +56,7 @@ export interface Denylist extends Find, AsyncDisposable {
 
   /** A document stored beside the rows, such as a key set. */
   read(name: string): string | undefined;
+  /** Stores a document under this name, in place of the former one. */
   write(name: string, text: string): void;
 
   /**

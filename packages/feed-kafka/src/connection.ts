@@ -16,8 +16,11 @@ export interface KafkaTls {
 
 /** SASL credentials for the brokers. Without `ssl` the password crosses the network in plain text, and a warning is logged. */
 export interface KafkaLogin {
+  /** The SASL mechanism. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  /** The user that the brokers know. */
   readonly username: string;
+  /** The password of that user. */
   readonly password: string;
 }
 

@@ -19,8 +19,11 @@ export interface TransportRecord {
 
 /** The position after which a transport starts to read. A transport that cannot find it starts earlier, never later. */
 export interface StartPosition {
+  /** The epoch read; empty before the first. */
   readonly epoch: string;
+  /** The greatest seq of that epoch up to which every event has been applied. */
   readonly seq: number;
+  /** Where the transport itself was (for Kafka an offset); null: unknown. */
   readonly hint: string | null;
 }
 
@@ -28,6 +31,7 @@ export interface StartPosition {
 export interface TransportSink {
   /** A connection is open, again after each loss. */
   opened(): void;
+  /** Delivers a batch. Resolves when the next may be delivered. */
   records(batch: readonly TransportRecord[]): Promise<void>;
   /** A connection was lost or could not be made. The transport tries again automatically, with back-off. */
   lost(reason: string): void;
@@ -41,6 +45,7 @@ export interface TransportSink {
 export interface TransportConnection {
   /** Drops what is open and starts again from `sink.start()`: a stalled connection, or a replay. */
   restart(reason: string): void;
+  /** Ends the connection. Resolves when it is closed. */
   close(): Promise<void>;
 }
 
@@ -95,6 +100,7 @@ export interface Transport {
 
 /** The transports of one log. A primary transport without a fallback repairs itself. */
 export interface Feed {
+  /** The transport that is read first. */
   readonly primary: Transport;
   /** The follower reads it while the primary transport is silent, late or has a gap; otherwise it stands by. */
   readonly fallback?: Transport;
@@ -119,13 +125,17 @@ export interface FeedStore {
 
 /** A signed heartbeat with the epoch and head that it states. */
 export interface SignedHeartbeat {
+  /** Its compact serialization. */
   readonly jws: string;
+  /** The epoch that it states. */
   readonly epoch: string;
+  /** The greatest seq of that epoch. */
   readonly head: number;
 }
 
 /** The log of record, as the relay and the HTTP transport read it. */
 export interface LogSource {
+  /** The `iss` of its events. */
   readonly log: string;
   /** The identity of the outbox now, in one snapshot. */
   snapshot(): {
@@ -172,6 +182,7 @@ export interface Acknowledgements {
 
 /** Publishes signed events for the relay. One call at a time, in order. Resolves when all replicas have acknowledged. */
 export interface Publisher {
+  /** Publishes these records in this order. When it rejects, the relay sends them again. */
   publish(batch: readonly string[]): Promise<void>;
   /**
    * When the last acknowledged record was appended, by the broker's clock (Kafka's `LogAppendTime`), in ms since 1970; undefined:
@@ -182,5 +193,6 @@ export interface Publisher {
   tail(most: number): Promise<readonly string[]>;
   /** All records that the topic retains, oldest first, in batches. */
   replay(): AsyncIterable<readonly string[]>;
+  /** Closes the connection to the brokers. */
   close(): Promise<void>;
 }

@@ -12,7 +12,9 @@ export type TransportDescription = Pick<Transport, 'name' | 'abilities'>;
 
 /** The transports of a feed as the core knows them. */
 export interface FeedDescription {
+  /** The transport that is read first. */
   readonly primary: TransportDescription;
+  /** Undefined or absent: there is none. */
   readonly fallback?: TransportDescription | undefined;
 }
 

@@ -16,6 +16,7 @@ import type { TrustedIssuer } from './trusted-issuer.ts';
 
 /** The decision to let a request pass. */
 export interface Accepted {
+  /** Distinguishes it from `Refused`. */
   readonly accepted: true;
   /** Frozen: requests with the same token get the same object. */
   readonly token: VerifiedToken;
@@ -27,6 +28,7 @@ export interface Accepted {
 
 /** The decision to refuse a request. */
 export interface Refused {
+  /** Distinguishes it from `Accepted`. */
   readonly accepted: false;
   /** Its `status` and `code` are for the response; its `detail` and `cause` are for operators. */
   readonly error: RescindError;
@@ -39,6 +41,7 @@ export type Decision = Accepted | Refused;
 
 /** What denied a token: for operators, never for a response. */
 export interface Revoked {
+  /** The token, which is valid but for the revocation. */
   readonly token: VerifiedToken;
   /** The row: its `claim` is the scope of the revocation, `txn` its id, `reason` its reason. */
   readonly cutoff: CutOffRow;

@@ -4,8 +4,11 @@ import type { ExposedMetrics } from './telemetry.ts';
 
 /** The response of a probe, for every framework. */
 export interface ProbeResponse {
+  /** The HTTP status: 503 of `/readyz` while the process is not ready. */
   readonly status: number;
+  /** The values by the names of the headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The text to send. */
   readonly body: string;
 }
 

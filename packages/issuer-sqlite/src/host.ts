@@ -3,7 +3,9 @@ import type Database from 'better-sqlite3';
 
 /** A prepared statement over the host's rows. @typeParam P the values of its parameters @typeParam R a row */
 export interface HostStatement<P extends unknown[] = unknown[], R = unknown> {
+  /** The first row; undefined: there is none. */
   get(...values: P): R | undefined;
+  /** Every row. */
   all(...values: P): R[];
   /** @throws Error outside of `issuer.transaction` */
   run(...values: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };

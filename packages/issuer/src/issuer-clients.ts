@@ -37,9 +37,11 @@ export interface ClientPolicy extends SessionPolicy {
 
 /** An application that may hold tokens (RFC 6749 section 2). */
 export interface Client {
+  /** Its `client_id` (RFC 6749 section 2.2). */
   readonly clientId: string;
   /** For people. */
   readonly name: string;
+  /** How it authenticates to the issuer. */
   readonly authMethod: ClientAuthMethod;
   /** SHA-256 of its secrets, base64url, the newest last: two while they are being rotated. Default none. */
   readonly secretHashes?: readonly string[];
@@ -51,6 +53,7 @@ export interface Client {
   readonly scope?: string;
   /** The audiences that its tokens may have. Absent: those that the host declares, or the login names. */
   readonly audience?: readonly string[];
+  /** Its lifetimes and what it may do. Default: the defaults of the issuer. */
   readonly policy?: ClientPolicy;
   /** Whether the client may neither log in nor refresh. Its access tokens remain valid: cut them off by `client_id`. Default false. */
   readonly disabled?: boolean;
@@ -125,8 +128,12 @@ export interface IssuerClients extends ClientDirectory {
 
 /** A client with everything that may be left out filled in. */
 export interface RegisteredClient extends Client {
+  /** Empty: it has no secret. */
   readonly secretHashes: readonly string[];
+  /** False by default. */
   readonly mayIntrospect: boolean;
+  /** An empty object by default. */
   readonly policy: ClientPolicy;
+  /** False by default. */
   readonly disabled: boolean;
 }

@@ -42,6 +42,7 @@ export interface RevokeToken {
 export interface CutOffRequest {
   /** `jti`, `sid`, `sub`, `client_id`, `kid` (the header's), `iss`, or any other claim's name. */
   readonly claim: string;
+  /** The value that the claim has in the tokens to deny. */
   readonly value: string;
   /** A stable word, such as `roles_changed`. */
   readonly reason: string;
@@ -58,6 +59,7 @@ export interface CutOffRequest {
 
 /** Where a revocation stands in the log. */
 export interface RevocationRecord extends Pick<Revocation, 'txn'> {
+  /** The epoch of its event. */
   readonly epoch: string;
   /** The seq of its (last) event. */
   readonly seq: number;

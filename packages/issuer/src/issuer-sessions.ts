@@ -9,6 +9,7 @@ export interface Origin {
 
 /** A login: its subject, its client, and the verified version of the credential. */
 export interface BeginSession {
+  /** The user, as the tokens name it in `sub`. */
   readonly sub: string;
   /** A registered client. */
   readonly clientId: string;
@@ -88,18 +89,23 @@ export interface RecoveredSession {
 
 /** A token response without a refresh token. */
 export interface AccessAnswer {
+  /** A JWT (RFC 9068). */
   readonly access_token: string;
+  /** RFC 6750. */
   readonly token_type: 'Bearer';
   /** Seconds. */
   readonly expires_in: number;
   /** Seconds after which refreshing makes sense: half of `expires_in`. */
   readonly refresh_in: number;
+  /** The scope of the token, space-separated. */
   readonly scope: string;
+  /** The session that the token belongs to. */
   readonly sid: string;
 }
 
 /** RFC 6749 section 5.1. */
 export interface TokenAnswer extends AccessAnswer {
+  /** Opaque to the client; each refresh replaces it. */
   readonly refresh_token: string;
 }
 
@@ -154,28 +160,41 @@ export type ReauthenticationDemand = { readonly reason: string } & (
 
 /** A login on a device, as its owner and an administrator see it. */
 export interface SessionView {
+  /** Its id, which every token of it has as a claim. */
   readonly sid: string;
+  /** The user who logged in. */
   readonly sub: string;
+  /** The client of the login. */
   readonly clientId: string;
   /** The scope requested at the login, space-separated; null: everything. */
   readonly scope: string | null;
   /** `aud` of its access tokens unless a refresh requests another; null: those of the client that share tokens. */
   readonly audience: string | readonly string[] | null;
+  /** The name that the login or its owner gave it; null: none. */
   readonly deviceName: string | null;
+  /** The client's own id of the device; null: the login named none. */
   readonly deviceId: string | null;
+  /** When the login began it. */
   readonly createdAt: EpochMillis;
   /** The last login, refresh, renewal or re-authentication. */
   readonly lastUsedAt: EpochMillis;
+  /** Where it began, as the login named it. */
   readonly origin: Origin;
+  /** When its user last authenticated (`auth_time`). */
   readonly authTime: EpochMillis;
+  /** How its user authenticated (RFC 8176); empty: not known. */
   readonly amr: readonly string[];
+  /** The class of that authentication (`acr`); null: none. */
   readonly acr: string | null;
+  /** How its refresh tokens are transferred. */
   readonly storage: TokenStorage;
   /** null: never. */
   readonly idleExpiresAt: EpochMillis | null;
   /** null: never. */
   readonly absoluteExpiresAt: EpochMillis | null;
+  /** Null: it was not ended; it may have timed out. */
   readonly endedAt: EpochMillis | null;
+  /** A stable word, such as `logout`; null: it was not ended. */
   readonly endReason: string | null;
   /** Why it continues only after a new login, or null. */
   readonly reauthenticationReason: string | null;

@@ -258,14 +258,17 @@ export interface Issuer<Sql = unknown> {
    * logins, refreshes and cut-offs by time wait. At once without a publisher that has a clock.
    */
   readonly ready: Promise<void>;
+  /** The health of the issuer, with one check for each part. */
   health(): HealthCheck[];
   /** Stops the relay and closes the publisher and the database; nothing that was answered is lost. */
   close(): Promise<void>;
+  /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A JWK Set (RFC 7517) with two members more. */
 export interface EventJwks extends Jwks {
+  /** The present epoch of the log. */
   readonly epoch: string;
   /** The kid of the key that signs this epoch. */
   readonly epoch_kid: string;
@@ -308,7 +311,9 @@ export interface OtherIssuer {
 
 /** What a restore did. */
 export interface RestoreReport {
+  /** The epoch that the database was in before. */
   readonly formerEpoch: string;
+  /** The new epoch. */
   readonly epoch: string;
   /** Signed events from beyond the database that were merged into it. */
   readonly importedEvents: number;
@@ -316,8 +321,11 @@ export interface RestoreReport {
   readonly greatestSeqSeen: number;
   /** Whether every event up to there is in the database now. If not, all sessions have been ended. */
   readonly complete: boolean;
+  /** How many sessions the restore ended. */
   readonly endedSessions: number;
+  /** The kids of the keys that the restore revoked. */
   readonly revokedKids: readonly string[];
+  /** The kid of the key of access tokens that signs now. */
   readonly signingKid: string;
   /** Why the topic could not be read to its end, or null. */
   readonly replayError: string | null;

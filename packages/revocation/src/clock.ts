@@ -12,6 +12,7 @@ export type DurationMs = number;
 export interface Boot {
   /** Another one after each start of the machine. */
   readonly id: string;
+  /** How long the machine has been up. */
   readonly uptimeMs: DurationMs;
 }
 

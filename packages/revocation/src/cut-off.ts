@@ -18,9 +18,11 @@ export const UNBOUNDED_CLAIMS: ReadonlySet<string> = new Set(['jti', 'sid', 'kid
  * `expiresAt`. Times are milliseconds of the issuer's clock.
  */
 export interface CutOff {
+  /** The issuer of the tokens. */
   readonly iss: string;
   /** The name of a claim; `kid` is that of the header, and `iss` denies all tokens of the issuer. */
   readonly claim: string;
+  /** The value of that claim. */
   readonly value: string;
   /** T; only of `jti`, `sid` and `kid` it may be `UNBOUNDED`: issued at any time. */
   readonly issuedUntil: EpochMillis;
@@ -39,12 +41,15 @@ export interface Revocation {
   readonly txn: string;
   /** A stable word such as `logout` or `password_changed`: lower case letters, digits and underscores, at most 64. */
   readonly reason: string;
+  /** At least one. */
   readonly cutOffs: readonly CutOff[];
 }
 
 /** A row of a denylist: all cut-offs of one (issuer, claim, value), merged, with the event that the latest of them came from. */
 export interface CutOffRow extends CutOff, Omit<Revocation, 'cutOffs'> {
+  /** The epoch of that event. */
   readonly epoch: string;
+  /** The seq of that event in its epoch. */
   readonly seq: number;
 }
 

@@ -2,8 +2,11 @@ import './require-node.ts';
 
 /** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2, RFC 6750 section 3.1 or RFC 9470 section 3. */
 export interface ErrorEntry {
+  /** The HTTP status. */
   readonly status: number;
+  /** Absent: OAuth has no code for it. */
   readonly oauth?: string;
+  /** One sentence for the client. */
   readonly message: string;
 }
 
@@ -221,6 +224,7 @@ export class RescindError extends Error {
 export interface RequestIssue {
   /** Such as `deviceName`; empty: the request as a whole. */
   readonly path: string;
+  /** What would be right. */
   readonly message: string;
 }
 

@@ -24,6 +24,7 @@ export type ReferenceState = 'awaited' | 'unknown' | 'agreed' | 'parted';
 export interface ReferenceClock {
   /** The operator's choice; undefined: none, so nothing is minted while the clocks are apart. */
   readonly trusted: TrustedClock | undefined;
+  /** The result of the comparison so far. */
   state(): ReferenceState;
   /** The publisher's time now, or earlier by the length of one acknowledgement; undefined: unknown. */
   now(): EpochMillis | undefined;
@@ -41,7 +42,9 @@ export interface ReferenceClock {
 
 /** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
 export interface ClockFloor {
+  /** The last floor set; 0: none yet. */
   get(): EpochMillis;
+  /** Replaces the floor. */
   set(floor: EpochMillis): void;
 }
 

@@ -6,6 +6,7 @@ import { NEVER, UNBOUNDED } from './cut-off.ts';
 export interface Find {
   /** The claims of the rows of this issuer: the only ones to look up. */
   names(iss: string): Iterable<string>;
+  /** The row with this key; undefined: there is none. */
   row(iss: string, claim: string, value: string): CutOffRow | undefined;
 }
 
@@ -13,6 +14,7 @@ export interface Find {
 export interface JudgedToken {
   /** The header's `kid`, and the name of its key where that is another. That of the payload is never used. */
   readonly kid?: string | readonly string[] | undefined;
+  /** The claims of the token. */
   readonly payload: Readonly<Record<string, unknown>>;
   /** Claims with a number that JSON parsers read differently (RFC 7493 section 2.2). */
   readonly inexact?: readonly string[] | undefined;

@@ -7,6 +7,7 @@ import type { CutOffRow } from './cut-off.ts';
  * Fields marked (epoch) start anew with a newer epoch.
  */
 export interface LogState {
+  /** The `iss` of the events of the log. */
   readonly log: string;
   /** The epoch read; empty before the first. Epochs compare as text. */
   readonly epoch: string;
@@ -51,18 +52,25 @@ export interface LogState {
 
 /** A signed event that this version does not understand, stored until a version that does reads it. */
 export interface Quarantined {
+  /** The `iss` of the event. */
   readonly log: string;
+  /** The epoch of the event. */
   readonly epoch: string;
+  /** The seq of the event in its epoch. */
   readonly seq: number;
   /** Its compact serialization. */
   readonly jws: string;
+  /** Why this version does not understand it. */
   readonly reason: string;
 }
 
 /** What a reader commits in one transaction. */
 export interface LogChange {
+  /** The state after the change. */
   readonly state: LogState;
+  /** The rows to merge into those that are stored. */
   readonly cutoffs: readonly CutOffRow[];
+  /** Events to quarantine. Default: none. */
   readonly quarantine?: readonly Quarantined[];
   /** Quarantined events that have been read or that the floor has passed. */
   readonly release?: readonly Pick<Quarantined, 'epoch' | 'seq'>[];

@@ -31,8 +31,11 @@ export const silentTelemetry: Telemetry = {
 
 /** One line of a health answer. `warn` is degraded and still serving; `fail` is not serving. */
 export interface HealthCheck {
+  /** What was checked. */
   readonly name: string;
+  /** `pass`: it works as configured. */
   readonly status: 'pass' | 'warn' | 'fail';
+  /** Numbers and texts for operators; undefined: left out. */
   readonly [detail: string]: string | number | boolean | null | undefined;
 }
 

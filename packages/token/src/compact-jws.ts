@@ -6,9 +6,13 @@ import { parseStrictObject } from './strict-json.ts';
 
 /** A JOSE header (RFC 7515 section 4.1). The named members have an effect; others are ignored. */
 export interface JoseHeader {
+  /** The algorithm of the signature, such as `RS256`. */
   readonly alg: string;
+  /** The id of the key that signed. */
   readonly kid?: string;
+  /** The type of the whole object, such as `at+jwt` (RFC 9068 section 2.1). */
   readonly typ?: string;
+  /** Members that have no effect. */
   readonly [member: string]: unknown;
 }
 

@@ -7,11 +7,13 @@ export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 export interface FetchInit {
   /** Default: GET. */
   readonly method?: 'POST';
+  /** Absent: the request has no body. */
   readonly body?: string;
   /** `error`: a redirect is an error. `manual`: it is a response like any other. None is followed. */
   readonly redirect: 'error' | 'manual';
   /** Aborts the request, and the response while its body is read. */
   readonly signal: AbortSignal;
+  /** The values by the names of the headers. */
   readonly headers: Readonly<Record<string, string>>;
   /** Whether the connection keeps no process alive: for streams without an end. Another fetch ignores it. Default false. */
   readonly background?: boolean;
@@ -19,8 +21,11 @@ export interface FetchInit {
 
 /** The part of a `Response` that is used. */
 export interface FetchResponse {
+  /** The HTTP status. */
   readonly status: number;
+  /** `get` ignores case; null: there is no such header. */
   readonly headers: { get(name: string): string | null };
+  /** Null: there is none. */
   readonly body: FetchBody | null;
 }
 

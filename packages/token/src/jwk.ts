@@ -75,28 +75,39 @@ export function signingAlgorithmOf(key: KeyObject): SigningAlgorithm | undefined
 
 /** A public key as JSON (RFC 7517 section 4), with the members that a verifier needs. */
 export interface PublicJwk {
+  /** The type of the key, such as `RSA` or `EC`. */
   readonly kty: string;
   /** RSA (RFC 7518 section 6.3.1). */
   readonly n?: string;
+  /** The public exponent of RSA, base64url. */
   readonly e?: string;
   /** EC (RFC 7518 section 6.2.1). */
   readonly crv?: string;
+  /** A coordinate of the point of EC, base64url. */
   readonly x?: string;
+  /** A coordinate of the point of EC, base64url. */
   readonly y?: string;
+  /** The id of the key. */
   readonly kid: string;
+  /** The one algorithm that the key is for, such as `RS256`. */
   readonly alg: string;
+  /** Signatures only. */
   readonly use: 'sig';
 }
 
 /** A JWK Set (RFC 7517 section 5): the response of a `jwks_uri`. */
 export interface Jwks {
+  /** In the order in which they were given. */
   readonly keys: readonly PublicJwk[];
 }
 
 /** The public half of a signing key. */
 export interface PublishedKey {
+  /** The id that tokens name it by. */
   readonly kid: string;
+  /** The one algorithm that it verifies. */
   readonly alg: SigningAlgorithm;
+  /** Without the private half. */
   readonly publicKey: KeyObject;
 }
 

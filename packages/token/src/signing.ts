@@ -12,8 +12,11 @@ export { publicJwks } from './jwk.ts';
 export interface SigningKey {
   /** Its RFC 7638 thumbprint (SHA-256), which every reader of the key computes alike. */
   readonly kid: string;
+  /** The one algorithm that it signs with. */
   readonly alg: SigningAlgorithm;
+  /** The half that signs. */
   readonly privateKey: KeyObject;
+  /** The half that is published. */
   readonly publicKey: KeyObject;
 }
 

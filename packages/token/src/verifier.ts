@@ -24,7 +24,9 @@ import { isSignedBy, signingInput } from './signature.ts';
 
 /** A token whose signature, issuer, audience and times are valid. Its revocation has not been checked. */
 export interface VerifiedToken {
+  /** Its JOSE header. */
   readonly header: JoseHeader;
+  /** Its claims, of which only those that a verifier requires have been checked. */
   readonly payload: Readonly<Record<string, unknown>>;
   /** Its compact serialization. */
   readonly token: string;

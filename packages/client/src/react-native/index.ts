@@ -58,7 +58,9 @@ export function appLifecycle(given: AppLifecycleOptions): Lifecycle {
 
 /** What of AsyncStorage is used. SecureStore of Expo: `{ getItem: SecureStore.getItemAsync, setItem: SecureStore.setItemAsync }`. */
 export interface KeyValueStorage {
+  /** The text of a key; null: there is none. */
   getItem(key: string): Promise<string | null>;
+  /** Replaces the text of a key. */
   setItem(key: string, value: string): Promise<unknown>;
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../environment.ts';
 
 /** A clock of a test, and how it advances. */
 export interface TestClock {
+  /** To be passed to `createSession`. */
   readonly clock: Clock;
   /** Lets `ms` pass; timers run in order. */
   advance(ms: number): Promise<void>;

@@ -24,11 +24,13 @@ interface FakeRequest {
 
 /** An issuer of a test: `createSession({ issuer: 'https://login.example', fetch: issuer.fetch, … })`. */
 export interface FakeIssuer {
+  /** To be passed to `createSession`. */
   readonly fetch: typeof globalThis.fetch;
   /** What happens to the next requests to the issuer, in order. */
   readonly faults: Fault[];
   /** The same of the API. */
   readonly apiFaults: Fault[];
+  /** Every request so far, in order. */
   readonly requests: readonly FakeRequest[];
   /** How many requests of an address there were. */
   count(path: string): number;

@@ -22,7 +22,9 @@ import { EVENT_KID } from './vocabulary.ts';
 
 /** The keys of the log's events, such as a key source of @rescind/token. Looked up for every record, since keys change. */
 export interface EventKeys {
+  /** The public key with this id and algorithm; undefined: there is none. */
   find(kid: string, alg: string): KeyObject | undefined;
+  /** The ids of all keys. */
   kids(): Iterable<string>;
 }
 

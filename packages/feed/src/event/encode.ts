@@ -22,9 +22,13 @@ export interface EventToEncode extends Revocation, LogPosition {}
 
 /** A heartbeat before it is signed: the end of the log at a time. */
 export interface HeartbeatToEncode {
+  /** The present epoch. */
   readonly epoch: string;
+  /** The greatest seq of that epoch; 0 before the first event. */
   readonly head: number;
+  /** The id (`jti`) of the event there; null before the first. */
   readonly headId: string | null;
+  /** The lowest seq that still denies anything; head + 1 if none. */
   readonly lowWatermark: number;
   /** Read from the issuer's clock BEFORE head, head id and low watermark were read in one snapshot. */
   readonly at: EpochMillis;

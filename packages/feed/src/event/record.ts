@@ -20,6 +20,7 @@ interface Signed {
  * bounds.
  */
 export interface EventRecord extends Delivered, Signed, LogPosition, EventBody {
+  /** Distinguishes the records. */
   readonly kind: 'event';
   /** Event keys that it denies (`event_kid`): records signed by them are refused from then on. */
   readonly kills: readonly string[];
@@ -31,12 +32,15 @@ export interface EventRecord extends Delivered, Signed, LogPosition, EventBody {
 
 /** A verified heartbeat. */
 export interface HeartbeatRecord extends Delivered, Signed, HeartbeatBody {
+  /** Distinguishes the records. */
   readonly kind: 'heartbeat';
 }
 
 /** Signed by the log, with a valid position, and of a version (or a kind of denial) that this one does not know. */
 export interface UnknownVersionRecord extends Delivered, Signed, LogPosition {
+  /** Distinguishes the records. */
   readonly kind: 'not-understood';
+  /** What this version does not know. */
   readonly reason: string;
 }
 

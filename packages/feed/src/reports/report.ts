@@ -14,6 +14,7 @@ export interface InstanceReport {
   readonly version: string | null;
   /** The epoch and seq up to which every event is enforced and durable. */
   readonly epoch: string;
+  /** The seq of that position. */
   readonly seq: number;
   /** For how long the position has been enforced, by the monotonic clock of the instance. */
   readonly heldMs: DurationMs;
@@ -31,7 +32,9 @@ export interface InstanceReport {
 
 /** A position that was applied since the last report, when several are sent as one. */
 export interface EarlierPosition {
+  /** The seq of the position, in the epoch of the report. */
   readonly seq: number;
+  /** For how long the position has been enforced, by the monotonic clock of the instance. */
   readonly heldMs: DurationMs;
 }
 

@@ -4,6 +4,7 @@ import type { TransportRecord } from '../ports.ts';
 
 /** A record of a log in memory. */
 export interface MemoryRecord {
+  /** The text of the record. */
   readonly jws: string;
   /** When it was appended. */
   readonly at: EpochMillis;
@@ -24,6 +25,7 @@ export interface MemoryLog {
   readonly id: string;
   /** Whether it is reachable. Setting false ends every connection and refuses new ones. Default true. */
   isUp: boolean;
+  /** Appends records, each with one of these texts. @param at when they are appended; default: now */
   append(texts: readonly string[], at?: EpochMillis): void;
   /** Removes the oldest records, as retention does. */
   removeOldest(count: number): void;

@@ -11,9 +11,11 @@ import { refusalOf } from './refusal.ts';
 
 /** A request of `@nestjs/platform-express` or `@nestjs/platform-fastify`. */
 export interface NestRequest {
+  /** Node's request, which Fastify's has; absent: it is one of Express. */
   readonly raw?: NodeRequest;
   /** The access token of the request, verified and not revoked. Set by `tokenGuard()`. */
   auth?: VerifiedToken;
+  /** Members that the platform or other middleware set. */
   readonly [member: string]: unknown;
 }
 

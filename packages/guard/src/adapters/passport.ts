@@ -27,7 +27,9 @@ interface StrategyActions {
 
 /** A strategy of Passport. */
 export interface GuardStrategy {
+  /** The name to pass to `passport.authenticate`. */
   readonly name: string;
+  /** Called by Passport for each request. */
   authenticate(this: StrategyActions, request: NodeRequest): void;
 }
 

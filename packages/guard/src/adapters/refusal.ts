@@ -19,7 +19,9 @@ export function toRequestError(error: RescindError, route?: RoutePolicy): Reques
 export interface ErrorBody {
   /** The error code of OAuth (RFC 6750 section 3.1), if there is one. */
   readonly error?: string;
+  /** The error code of this library, for programs. */
   readonly code: ErrorCode;
+  /** One sentence for people. The same for every request with this code. */
   readonly message: string;
 }
 

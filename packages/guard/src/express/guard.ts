@@ -33,9 +33,11 @@ const allOptions = optionsOf<GuardOptions & ExpressRoute>('guard', { ...guardSha
 
 /** The middleware, with its guard. */
 export interface ExpressGuard extends RequestHandler, AsyncDisposable {
+  /** The guard that decides. */
   readonly opened: Guard;
   /** Resolves when the guard has caught up. Until then the middleware responds 503. */
   ready(signal?: AbortSignal): Promise<void>;
+  /** The checks of the guard. */
   health(): HealthCheck[];
   /** Middleware that responds to `GET` of `/livez`, `/readyz` and `/metrics`. Install it before the guard. */
   router(): RequestHandler;

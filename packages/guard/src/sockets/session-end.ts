@@ -31,6 +31,7 @@ export type SessionEndCode = keyof typeof ENDS;
 
 /** Why a live connection ended. Its first three members are what the client gets. */
 export interface SessionEnd {
+  /** Why it ended. */
   readonly code: SessionEndCode;
   /** Whether the client may connect again: with a newer token after `token_expired`, after an authentication after `step_up`. */
   readonly retry: boolean;

@@ -40,6 +40,7 @@ export interface LiveStream {
 
 /** A request that waits for its response. */
 export interface LongPoll {
+  /** Why the request ended; undefined: it has not. */
   readonly ended: SessionEnd | undefined;
   /** Responds with JSON, if the token is still accepted. */
   respond(body: unknown): void;

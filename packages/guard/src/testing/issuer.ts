@@ -14,6 +14,7 @@ import { createMemoryRows } from './log.ts';
 export interface TestRevocation {
   /** `sid`, `sub`, `jti`, `client_id`, `iss`, `kid`, or any other claim. */
   readonly claim: string;
+  /** The value that the claim has in the tokens to deny. */
   readonly value: string;
   /** Such as `password_changed`. Default `logout`. */
   readonly reason?: string | undefined;

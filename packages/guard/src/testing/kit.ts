@@ -53,6 +53,7 @@ export interface TestKit extends AsyncDisposable {
   makeFresh(): void;
   /** Whether the issuer responds to introspection. Default true. */
   issuerIsReachable: boolean;
+  /** Closes the guard. */
   close(): Promise<void>;
 }
 

@@ -19,8 +19,11 @@ import { clearedEndedCookies, clearedRefreshCookie, readRefreshCookie, refreshCo
 
 /** A response with a JSON body. */
 export interface IssuerResponse {
+  /** The HTTP status. */
   readonly status: number;
+  /** The values by the names of the headers; a list is sent as one header per value. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** To be sent as JSON. */
   readonly body: object;
 }
 
@@ -28,6 +31,7 @@ export interface IssuerResponse {
 export interface RefusedClient {
   /** As the request named it; empty: its credentials could not be parsed. */
   readonly clientId: string;
+  /** How it tried to authenticate. */
   readonly method: ClientProof['method'] | 'unreadable';
 }
 

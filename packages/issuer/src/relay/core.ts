@@ -20,6 +20,7 @@ interface PendingHeartbeat {
 
 /** The state of the relay, as plain data. */
 export interface RelayState {
+  /** The present epoch of the outbox. */
   readonly epoch: string;
   /** Every event up to here has been acknowledged by the publisher. */
   readonly sentSeq: number;
@@ -33,6 +34,7 @@ export interface RelayState {
   readonly failures: number;
   /** Monotonic ms before which nothing is sent. */
   readonly notBefore: DurationMs;
+  /** How long the publisher takes, and what of that is overdue. */
   readonly acknowledgements: AcknowledgementState;
 }
 
@@ -65,9 +67,13 @@ export type RelayInput =
 
 /** Asks the driver to read the rows of `epoch` above `after` (at most `limit`), to publish what `composeBatch` makes of them, and to report the result as an input. */
 export interface RelaySend {
+  /** The epoch of the rows to read. */
   readonly epoch: string;
+  /** The seq above which to read. */
   readonly after: number;
+  /** At most so many rows. */
   readonly limit: number;
+  /** To be published once the events up to its head are; null: none. */
   readonly heartbeat: PendingHeartbeat | null;
 }
 
@@ -109,6 +115,7 @@ export interface RelayCore {
     now: DurationMs,
     known?: Partial<Pick<AcknowledgementState, 'durations' | 'epochSince'>>,
   ): RelayStep;
+  /** The state and the effects after an input. Changes neither of its arguments. */
   step(state: RelayState, input: RelayInput): RelayStep;
   /** The events that the standby streams deliver because their acknowledgement is overdue; null: none is. */
   overdue(state: RelayState, now: DurationMs): Overdue | null;

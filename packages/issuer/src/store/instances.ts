@@ -21,13 +21,19 @@ export interface InstanceRow {
   readonly id: string;
   /** The client whose credential the reports carry. */
   readonly clientId: string;
+  /** What the instance calls itself, such as `host:pid`; empty: not reported yet. */
   readonly name: string;
+  /** The version of its service; null: unknown. */
   readonly version: string | null;
+  /** The transport that it reads; null: none. */
   readonly transport: string | null;
+  /** Why its view is suspect; null: it is not. */
   readonly suspect: string | null;
   /** The position up to which it has applied the log; an empty epoch: unknown. */
   readonly epoch: string;
+  /** The seq of that position. */
   readonly seq: number;
+  /** The age of its view at its last report; null: unknown. */
   readonly ageMs: DurationMs | null;
   /** When its last report arrived. */
   readonly reportedAt: EpochMillis;
@@ -48,5 +54,6 @@ export interface InstanceReads {
 export interface Instances extends InstanceReads {
   /** Inserts the row, or replaces the one with the same id. */
   put(instance: InstanceRow): Promise<void>;
+  /** Deletes the row with this id, if there is one. */
   delete(id: string): Promise<void>;
 }

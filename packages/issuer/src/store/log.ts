@@ -4,6 +4,7 @@ import type { SessionClaim } from './sessions.ts';
 
 /** The identity of the log: outlives the outbox rows it was made from. */
 export interface LogIdentity {
+  /** The present epoch. Epochs compare as text. */
   readonly epoch: string;
   /** The greatest seq appended; 0 before the first. */
   readonly head: number;
@@ -31,12 +32,15 @@ export interface MetaReads {
 export interface Meta extends MetaReads {
   /** Never lowers it. */
   raiseClockFloor(floor: EpochMillis): Promise<void>;
+  /** Sets the `iss` of the tokens. */
   setIssuer(issuer: string): Promise<void>;
   /** The head of this epoch is 0, and its floor 1. */
   openEpoch(epoch: string): Promise<void>;
+  /** Sets the head of the present epoch, and the id of the event there. */
   moveHead(head: number, last: string): Promise<void>;
   /** Never lowers it. */
   moveFloor(floor: number): Promise<void>;
+  /** Sets the epoch in which the clock was last set. */
   setTimeSince(epoch: string): Promise<void>;
   /** Sets the floor of the clock, to an earlier time too. */
   setClock(floor: EpochMillis): Promise<void>;
@@ -55,6 +59,7 @@ export interface EventText {
 
 /** A signed event in its place: (`epoch`, `seq`) is its key. */
 export interface OutboxRow extends EventText {
+  /** The epoch in which the event was appended. */
   readonly epoch: string;
   /** The event's id. */
   readonly jti: string;
@@ -62,6 +67,7 @@ export interface OutboxRow extends EventText {
   readonly txn: string;
   /** The greatest E of what it denies. */
   readonly expiresAt: EpochMillis;
+  /** When it was appended, by the issuer's clock. */
   readonly appendedAt: EpochMillis;
 }
 
@@ -146,7 +152,9 @@ export interface ClosingEvent {
 
 /** Stored outside the outbox, which each epoch empties. */
 export interface ClosingEvents {
+  /** Stores it, as one that no publisher has acknowledged. */
   add(word: ClosingEvent): Promise<void>;
+  /** Stores that a publisher has acknowledged the closing event of this epoch. */
   markSent(epoch: string): Promise<void>;
 }
 
@@ -155,7 +163,9 @@ export interface ClosingEvents {
  * transaction: on one machine a connection of its own answers from memory or the page cache.
  */
 export interface CommittedLog {
+  /** Undefined before the first epoch. */
   identity(): LogIdentity | undefined;
+  /** Events of the present epoch, in order: the first `limit` above `after`. */
   read(after: number, limit: number): readonly EventText[];
   /** The id of the event with this seq; undefined: its row has been deleted. */
   idAt(seq: number): string | undefined;
@@ -165,9 +175,11 @@ export interface CommittedLog {
   eventKid(): string | undefined;
   /** The epoch in which the clock was last set; null: never. */
   timeSince(): string | null;
+  /** The greatest `exp` ever minted; 0 before the first. */
   greatestExp(): EpochMillis;
   /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
   sentSeq(epoch: string): number;
+  /** The signed closing event of this epoch; undefined: it has none. */
   closingEvent(epoch: string): string | undefined;
   /** The closing events that no publisher has acknowledged yet, oldest first. */
   unsentClosingEvents(): readonly ClosingEvent[];

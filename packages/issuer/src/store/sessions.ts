@@ -3,46 +3,69 @@ import type { SessionPolicy, TokenStorage } from '../issuer-clients.ts';
 
 /** A login on a device, with its one refresh token. */
 export interface Session {
+  /** Its id, which every token of it has as a claim. */
   readonly sid: string;
+  /** The user who logged in. */
   readonly sub: string;
+  /** The client of the login. */
   readonly clientId: string;
   /** Null: the client's audiences that share their tokens, as they are. */
   readonly audience: string | readonly string[] | null;
   /** The scope requested at the login; null: all that the subject may have. */
   readonly scope: string | null;
+  /** Null: neither the login nor its owner named it. */
   readonly deviceName: string | null;
+  /** The client's own id of the device; null: the login named none. */
   readonly deviceId: string | null;
+  /** The network address of the login; null: unknown. */
   readonly address: string | null;
+  /** The user agent of the login; null: unknown. */
   readonly userAgent: string | null;
+  /** How its refresh tokens are transferred. */
   readonly storage: TokenStorage;
+  /** How its user authenticated (RFC 8176); empty: not known. */
   readonly amr: readonly string[];
+  /** The class of that authentication; null: none. */
   readonly acr: string | null;
   /** The policy of this session, which overrides that of the client. */
   readonly policy: SessionPolicy | null;
+  /** The version of the credential that its user last authenticated with. */
   readonly credentialVersion: number;
+  /** When the login began it. */
   readonly createdAt: EpochMillis;
+  /** When its user last authenticated. */
   readonly authTime: EpochMillis;
+  /** The last login, refresh, renewal or re-authentication. */
   readonly lastUsedAt: EpochMillis;
+  /** When it times out unless it is used; `NEVER`: it does not. */
   readonly idleExpiresAt: EpochMillis;
+  /** When it times out however it is used; `NEVER`: it does not. */
   readonly absoluteExpiresAt: EpochMillis;
+  /** Why it continues only after a new login; null: it continues. */
   readonly reauthenticationReason: string | null;
+  /** Null: it was not ended; it may have timed out. */
   readonly endedAt: EpochMillis | null;
+  /** A stable word, such as `logout`; null: it was not ended. */
   readonly endReason: string | null;
+  /** The part of the refresh token that finds the session, and never changes; null: there is no refresh token. */
   readonly selector: string | null;
   /** SHA-256 of the refresh token's verifier. */
   readonly verifierHash: Buffer | null;
   /** SHA-256 of the verifier of the former refresh token. */
   readonly formerHash: Buffer | null;
+  /** When the former refresh token was used; null: never. */
   readonly rotatedAt: EpochMillis | null;
   /** The present refresh token, sealed under a key that only the holder of the former one can derive. */
   readonly sealed: Buffer | null;
   /** The `jti` of the newest access token, which may be renewed. */
   readonly newestJti: string | null;
+  /** The `exp` of that token, ms; null: there is none. */
   readonly newestExp: EpochMillis | null;
   /** The scope that this token was narrowed to; null: it was not narrowed. */
   readonly newestScope: string | null;
   /** The `jti` of the access token that was renewed to get it. */
   readonly renewedJti: string | null;
+  /** When that token was renewed; null: never. */
   readonly renewedAt: EpochMillis | null;
 }
 
@@ -158,7 +181,9 @@ export interface Sessions extends SessionReads {
   mint(minted: Minted): Promise<void>;
   /** Records a re-authentication. Clears `reauthenticationReason`. */
   prove(proof: Proof): Promise<void>;
+  /** Sets `credentialVersion` of a session. */
   setCredentialVersion(sid: string, version: number): Promise<void>;
+  /** Sets `deviceName` of a session. */
   rename(sid: string, deviceName: string): Promise<void>;
   /** Requires a new login of sessions that have not ended. Returns their number. */
   requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): Promise<number>;

@@ -26,11 +26,13 @@ export interface ClientReads {
 
 /** The registered clients. */
 export interface Clients extends ClientReads {
+  /** Inserts the client, or replaces the one with the same id. */
   put(client: RegisteredClient): Promise<void>;
   /** Whether there was one. */
   delete(clientId: string): Promise<boolean>;
   /** Stores an assertion until it has expired, by one statement. @returns false: it was stored already */
   takeAssertion(clientId: string, digest: Buffer, expiresAt: EpochMillis): Promise<boolean>;
+  /** Deletes the assertions that expired before this time. */
   pruneAssertions(before: EpochMillis): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export interface StoreReads {
  * @typeParam Sql what the store gives its host for rows of its own
  */
 export interface StoreTransaction<Sql = unknown> extends StoreReads {
+  /** Its writes are part of the transaction, as those of every other member. */
   readonly meta: Meta;
   readonly keys: Keys;
   readonly sessions: Sessions;
@@ -76,6 +79,7 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
 export interface Store<Sql = unknown> {
   /** Reads of what is committed, never of an open transaction; each is a snapshot of its own. */
   readonly read: StoreReads & { readonly sql: Sql };
+  /** The committed log, to be read outside of transactions. */
   readonly log: CommittedLog;
   /**
    * Runs `work` as one transaction, durable when the promise resolves; when it rejects nothing of it happened. Transactions run one
@@ -108,12 +112,19 @@ export type KeyCause = 'start' | 'schedule' | 'command' | 'choice' | 'algorithm'
 
 /** A key in the store: everything but the private key. */
 export interface KeyRow {
+  /** Its RFC 7638 thumbprint. */
   readonly kid: string;
+  /** What the key signs. */
   readonly purpose: KeyPurpose;
+  /** The one algorithm that it signs with. */
   readonly alg: SigningAlgorithm;
+  /** Whether it signs, will sign, has signed, or was revoked. */
   readonly state: KeyState;
+  /** Why it was made. */
   readonly cause: KeyCause;
+  /** When it was made. */
   readonly createdAt: EpochMillis;
+  /** When it began to sign; null: it never has. */
   readonly activatedAt: EpochMillis | null;
   /** Of a former key; null: not decided yet. */
   readonly retiresAt: EpochMillis | null;
@@ -133,10 +144,13 @@ export interface KeyReads {
 export interface Keys extends KeyReads {
   /** Inserts a key. `activatedAt` of an `active` one is its `createdAt`. */
   insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): Promise<void>;
+  /** Makes a key the one that signs, from `at` on. */
   activate(kid: string, at: EpochMillis): Promise<void>;
   /** Makes a key a former one. `retiresAt` null: not decided yet. */
   retire(kid: string, retiresAt: EpochMillis | null): Promise<void>;
+  /** Makes a key a revoked one. */
   revoke(kid: string): Promise<void>;
+  /** Deletes the row of a key. */
   delete(kid: string): Promise<void>;
 }
 

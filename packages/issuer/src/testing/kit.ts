@@ -16,6 +16,7 @@ export interface TestIssuerOptions extends Partial<Omit<IssuerOptions<MemoryRows
 
 /** The real issuer, in memory: no file, no broker, and a clock that stands still. */
 export interface TestIssuer extends AsyncDisposable {
+  /** As `openIssuer` returns it. */
   readonly issuer: Issuer<MemoryRows>;
   /** Stands still until `advance(ms)`. */
   readonly clock: ManualClock;

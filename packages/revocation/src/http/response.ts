@@ -44,7 +44,9 @@ const PROBLEM_TYPES = 'https://rescind.dev/errors#';
 
 /** An error response. */
 export interface ErrorResponse {
+  /** The HTTP status. */
   readonly status: number;
+  /** The values by the names of the headers. */
   readonly headers: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body: string;

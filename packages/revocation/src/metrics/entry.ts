@@ -1,5 +1,6 @@
 /** A metric as data: Prometheus names and base units, no user in a label. */
 export interface MetricEntry {
+  /** The type of the metric in Prometheus. */
   readonly type: 'counter' | 'gauge' | 'histogram';
   /** The unit of the value, such as `seconds` or `events`; `flag` is 0 or 1. */
   readonly unit: string;

@@ -2,7 +2,9 @@ import type { HealthCheck, Telemetry } from '../telemetry.ts';
 
 /** The readiness and the checks of a process. */
 export interface HealthSource {
+  /** Whether the process is to receive requests. */
   ready(): boolean;
+  /** The checks as they are now. */
   health(): readonly HealthCheck[];
 }
 

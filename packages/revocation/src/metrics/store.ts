@@ -17,9 +17,13 @@ interface Sample {
 export interface MetricFamily {
   /** prom-client changes it for OpenMetrics. */
   name: string;
+  /** `help` of its `MetricEntry`. */
   readonly help: string;
+  /** `type` of its `MetricEntry`. */
   readonly type: MetricEntry['type'];
+  /** How a cluster of Node.js processes combines the samples. */
   readonly aggregator: 'sum';
+  /** The samples as they are now. */
   get(): Pick<MetricFamily, 'name' | 'help' | 'type' | 'aggregator'> & { readonly values: Sample[] };
   /** Sets every sample to 0. */
   reset(): void;

@@ -11,7 +11,9 @@ export type OptionCheck<T> = (value: unknown, path: string) => T;
 
 /** Bounds of a number, both included. */
 export interface NumberBounds {
+  /** Default: no lower bound. */
   readonly least?: number;
+  /** Default: no upper bound. */
   readonly most?: number;
 }
 

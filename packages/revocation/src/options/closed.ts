@@ -3,6 +3,7 @@ import { ownValues } from './checks.ts';
 
 /** An option that has to be given: its check is called with `undefined` where it is absent. */
 export interface RequiredOption<T> {
+  /** The check of the option. */
   readonly required: OptionCheck<T>;
 }
 
@@ -23,6 +24,7 @@ export interface OptionsCheck<T extends object> {
    * @throws TypeError that names the option and what would be right, or the option whose name is nearest to an unknown one
    */
   (given: unknown, path?: string): Readonly<T>;
+  /** The checks that it is made of, by option. */
   readonly shape: OptionShape<T>;
 }
 

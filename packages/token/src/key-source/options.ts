@@ -51,7 +51,9 @@ export interface EventKeySource extends KeySource {
 
 /** A store of named texts that survives restarts. A denylist is one. */
 export interface KeyDocuments {
+  /** The text stored under this name; undefined: there is none. */
   read(name: string): string | undefined;
+  /** Stores a text under this name, in place of the former one. */
   write(name: string, text: string): void;
 }
 

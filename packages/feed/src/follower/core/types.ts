@@ -10,7 +10,9 @@ export type TransportRole = 'primary' | 'fallback';
 
 /** The time of an input, and a random number, so that nothing in the core asks for either. */
 export interface InputTime {
+  /** The wall clock. */
   readonly wall: EpochMillis;
+  /** The monotonic clock. */
   readonly monotonic: DurationMs;
   /** How long the machine has been up. Absent: unknown. */
   readonly boot?: Boot | undefined;
@@ -42,8 +44,11 @@ export type FollowerInput =
 
 /** The kids of a set of event keys, and the epoch it names with the key that signs it; null: an issuer of a version that names none. */
 export interface FetchedSet {
+  /** The kids of every key of the set. */
   readonly kids: readonly string[];
+  /** The epoch that the set names; null: none. */
   readonly epoch: string | null;
+  /** The kid of the key that signs this epoch; null: the set names none. */
   readonly epochKid: string | null;
   /** When the fetch began, monotonic ms. */
   readonly begunAt: DurationMs;
@@ -95,8 +100,11 @@ export interface View {
   readonly logTime: EpochMillis;
   /** A row that expired before this time may be removed from memory; 0: none may. */
   readonly prunableBefore: EpochMillis;
+  /** The epoch read; empty before the first. */
   readonly epoch: string;
+  /** The greatest seq of this epoch up to which every event has been applied. */
   readonly seq: number;
+  /** The greatest head of this epoch known. */
   readonly head: number;
   /** Events known of and not yet in order applied: head − seq. */
   readonly lag: number;
@@ -123,22 +131,29 @@ export interface FollowerCore {
    * @param quarantined the quarantined events, decoded again by `EventDecoder.decode`: a newer version may understand them
    */
   start(stored: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
+  /** The state and the effects after an input. Changes neither of its arguments. */
   step(state: FollowerState, input: FollowerInput): FollowerStep;
   /** From where a transport is to read. */
   startOf(state: FollowerState, transport: TransportRole): StartPosition;
+  /** The view at a time, by a state. */
   view(state: FollowerState, at: InputTime): View;
 }
 
 /** The result of an input: the next state, and the effects to run. */
 export interface FollowerStep {
+  /** The next state. */
   readonly state: FollowerState;
+  /** To be run in this order. */
   readonly effects: readonly FollowerEffect[];
 }
 
 /** A quarantined event and what this version makes of it. */
 export interface QuarantinedAgain {
+  /** The epoch of the event. */
   readonly epoch: string;
+  /** The seq of the event in its epoch. */
   readonly seq: number;
+  /** The event as this version decodes it. */
   readonly record: DecodedRecord;
 }
 
@@ -227,9 +242,11 @@ interface KnownHeartbeat {
 export interface FollowerState {
   /** The state that the next commit writes, and the newest hint. */
   readonly logState: LogState;
+  /** Why the view is suspect; null: not for one of these causes. */
   readonly cause: Cause | null;
   /** The quarantined events, by `epoch:seq`. */
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
+  /** Null: nothing beyond the position has been applied. */
   readonly segment: Segment | null;
   /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
   readonly heartbeat: KnownHeartbeat | null;
@@ -239,16 +256,22 @@ export interface FollowerState {
   readonly saved: ClockReading & { readonly boot: Boot | undefined };
   /** Whether the last heartbeat of the epoch was from the future. */
   readonly isHeartbeatFromFuture: boolean;
+  /** The name of the transport of the newest good heartbeat; null: none yet. */
   readonly transport: string | null;
+  /** Once true, true for the life of the process. */
   readonly ready: boolean;
+  /** Their states, by role. */
   readonly transports: Readonly<Record<TransportRole, TransportState>>;
   /** When the primary transport was last good, and how much longer than `silenceMs` its silence is borne. */
   readonly goodAt: DurationMs;
   readonly jitterMs: DurationMs;
   /** When a transport last responded. This delays readiness by age. */
   readonly answeredAt: DurationMs;
+  /** The repair of a view that is suspect or behind. */
   readonly repair: RepairState;
+  /** The event keys that are known, missing or revoked. */
   readonly eventKeys: EventKeysState;
+  /** When the fallback transport is read. */
   readonly standby: StandbyState;
 }
 

@@ -12,6 +12,7 @@ export type { InjectedFailure, TestedStore } from './tested-store.ts';
 
 /** One thing that a store must do. */
 export interface ContractCase {
+  /** The title for the test runner. */
   readonly name: string;
   /** @throws AssertionError (node:assert) when the store does not do it */
   run(): Promise<void>;

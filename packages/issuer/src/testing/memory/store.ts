@@ -9,11 +9,13 @@ import { createTables } from './tables.ts';
 
 /** The host's own rows, by a key: inside a transaction its rows, elsewhere what is committed. Values are copied (`structuredClone`). */
 export interface MemoryRows {
+  /** A copy of the value of this key; undefined: there is none. */
   get(key: string): unknown;
   /** @throws Error outside of a transaction */
   set(key: string, value: unknown): void;
   /** Whether there was one. @throws Error outside of a transaction */
   delete(key: string): boolean;
+  /** Every key that has a value. */
   keys(): string[];
 }
 
