@@ -2,7 +2,7 @@
 export interface Case {
   readonly id: string;
   readonly what: string;
-  /** False: it starts processes of its own and says where they run. */
+  /** False: it starts processes of its own and decides where they run. */
   readonly pinned?: boolean;
   /** Makes files in the directory of the setting, in a process of its own: the one that measures has a fresh heap. */
   prepare?(setting: Setting): Promise<void>;

@@ -106,7 +106,7 @@ describe('each page', () => {
 });
 
 describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
-  test('axe finds nothing serious', async () => {
+  test('axe finds no serious fault', async () => {
     const { page } = await openPage(1280, colorScheme);
     const found: string[] = [];
     const samples = ['api/index.html', 'api/@rescind/guard.html', 'decisions/index.html', 'decisions/guard-cache.html'];

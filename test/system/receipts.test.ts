@@ -97,7 +97,7 @@ describe.each(['kafka', 'http'] as const)('by %s', (transport) => {
     await waitFor('the instance that thawed has reached it', async () => (await receiptOf(incomplete.txn)).complete);
     await untilAll(fleet.instances, second.access_token, 'token_revoked');
 
-    // One that stops says goodbye, and is missing in no receipt.
+    // An instance that stops sends a last report, and no receipt waits for it.
     await frozen.stop('SIGTERM');
     await waitFor('it has left', async () => (await instances()).some(({ state }) => state === 'left'));
     const third = await fleet.client.login(user, 'tablet');

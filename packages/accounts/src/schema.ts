@@ -73,7 +73,7 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX notices_sub ON notices (sub);
   `,
   // What "this was not me" goes back to. account_history has a state from before each change that a live link may undo;
-  // account_links.position is where in it the link was issued. Links of before go back to the first state from now on.
+  // account_links.position is where in it the link was issued. A link issued before this version restores the first state stored since.
   // account_recovery_codes.used_at: a used code differs from a wrong one.
   `
   CREATE TABLE account_history (
@@ -100,7 +100,7 @@ const MIGRATIONS: readonly Migration[] = [
   addNameKeys,
 ];
 
-/** By what names look alike. An account of before keeps its name; no new account may have one that looks like it. */
+/** By what names look alike. An account from before this version keeps its name; no new account may have one that looks like it. */
 function addNameKeys(sql: MigrationSql): void {
   sql.exec(`
     CREATE TABLE account_name_keys (

@@ -12,9 +12,9 @@ import { stepUpOf } from './own-account.ts';
 
 /** Shown once. */
 interface NewSecret {
-  /** Base32, as authenticator applications take it by hand. */
+  /** Base32, to be typed into an authenticator application. */
   readonly secret: string;
-  /** The same as a QR code has it. */
+  /** The `otpauth:` address of the secret, for a QR code. */
   readonly uri: string;
 }
 

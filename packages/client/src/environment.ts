@@ -142,7 +142,7 @@ export function openTabChannel(name: string, received: (hint: unknown) => void):
     channel.unref?.();
     return channel;
   } catch {
-    // There are none, or this origin may not use them. Tabs then learn of changes when they wake.
+    // There is no BroadcastChannel, or this origin may not use it. Tabs then learn of changes when they wake.
     return undefined;
   }
 }

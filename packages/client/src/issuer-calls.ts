@@ -85,7 +85,7 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
           ...(accessToken && { Authorization: `Bearer ${accessToken}` }),
         },
       });
-      // Of a proxy, or cut, it may be no JSON: the status says enough.
+      // A body that a proxy wrote, or that was cut off, may not be JSON: the status suffices then.
       const data = Object(await response.json().catch(ignore));
       return { status: response.status, data, retryAfterMs: retryAfterOf(response.headers, clock) };
     } catch (cause) {

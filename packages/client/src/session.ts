@@ -88,7 +88,7 @@ export function createSession(given: SessionOptions): Session {
   const { clientId = 'web', mode = isPage ? 'cookie' : 'body', storage = 'memory', clock = systemClock } = options;
   const { random = Math.random, lifecycle = pageLifecycle, lock = webLock, leadMs = DEFAULT_LEAD_MS } = options;
   const issuer = options.issuer.replace(/\/$/, '');
-  // As it is now: an application may wrap the global one with this session.
+  // The global `fetch` as it is now: an application may replace it later by that of this session.
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   const state = createState({ clock, leadMs, random });
   const store = guardedStore(storage === 'memory' ? memoryStore() : storage, state);
@@ -123,7 +123,7 @@ export function createSession(given: SessionOptions): Session {
     if (state.epoch !== epoch || state.held) return;
     if (stored && !stored.ended) return state.adopt(stored);
     void finishLogout(stored);
-    // A store that outlives the page says whether there was a session; memory does not.
+    // A store that outlives the page shows whether there was a session; memory does not.
     if (mode === 'cookie' && isPage && !store.name) await renewal.renew().catch(ignore);
     state.anonymous();
   }

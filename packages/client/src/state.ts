@@ -109,7 +109,7 @@ function add<T>(to: Set<T>, listener: T): () => void {
   return () => void to.delete(listener);
 }
 
-/** Calls each listener in a microtask of its own: no lock is held then, and one that throws or waits affects nobody else. */
+/** Calls each listener in a microtask of its own: no lock is held then, and one that throws or waits affects no other. */
 function call<T>(listeners: ReadonlySet<(value: T) => unknown>, value: T): void {
   for (const listener of listeners) {
     Promise.resolve()

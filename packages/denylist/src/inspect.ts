@@ -78,7 +78,7 @@ function hasSchemaOf(database: Database, version: number): boolean {
 }
 
 /**
- * Compares everything in the file with its digests. Reads the pages of the file first; only SQLite can say that they differ.
+ * Compares everything in the file with its digests. Reads the pages of the file first; only SQLite can detect that they differ.
  * @param file a descriptor that is open for as long as the database is
  * @returns what is wrong with it, or undefined
  */

@@ -53,7 +53,7 @@ const MAX_MEMORY_ENTRIES = 16_000_000;
  * replaced by an empty one, which the log fills again.
  *
  * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
- *   `configuration_invalid` when it is no file, another program's, or its file system will not do, `denylist_unwritable` when it may
+ *   `configuration_invalid` when it is no file, another program's, or its file system is unsuitable, `denylist_unwritable` when it may
  *   only be read, `denylist_unreadable` when the file cannot be opened at all
  */
 export function openDenylist(options: DenylistOptions): Denylist {

@@ -147,7 +147,7 @@ class DigestMismatch extends Error {
 /**
  * Brings the file to this version, rows and all, in one transaction. It computes the digests of a file that had none, and compares
  * the file with those that it has.
- * @returns the version it had (0: it was empty); `differs`: it is not what its digests say, and nothing was changed
+ * @returns the version it had (0: it was empty); `differs`: it differs from its digests, and nothing was changed
  */
 export function migrate(database: Database): number | 'differs' {
   const version = Number(database.pragma('user_version', { simple: true }));

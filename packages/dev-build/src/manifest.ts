@@ -22,7 +22,7 @@ export const isPublic = (manifest: Manifest): boolean => manifest.rescind?.publi
 /**
  * A package.json of the workspace leads to TypeScript and is private, so that no `npm publish` takes it by accident; the one that is
  * built leads to what was compiled.
- * @param inlined packages of the workspace that nobody can install: a public package has their code in its own files
+ * @param inlined packages of the workspace that are not published: a public package has their code in its own files
  */
 export function toBuiltManifest(manifest: Manifest, inlined: ReadonlySet<string> = new Set()): Record<string, unknown> {
   const { exports = {}, bin, dependencies = {}, devDependencies: _, rescind: __, private: ___, ...kept } = manifest;

@@ -281,7 +281,7 @@ CREATE TABLE rescind_instances (
 
 /**
  * Each entry takes a database from one version to the next, rows and all; never changed once released. The version is
- * kept in a table of ours: `user_version` belongs to the host, whose tables are in the same file.
+ * kept in a table of the issuer: `user_version` belongs to the host, whose tables are in the same file.
  */
 const MIGRATIONS: readonly (string | ((database: Database.Database) => void))[] = [
   ...[first, sessions, keyRotation, closingEvents, otherIssuers, outboxKey],

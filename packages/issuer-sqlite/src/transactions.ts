@@ -34,7 +34,7 @@ interface Open {
 interface QueueOptions {
   readonly writer: Database.Database;
   readonly reader: Database.Database;
-  /** Over the writer. */
+  /** The tables, by statements of `writer`. */
   readonly tables: Tables;
 }
 

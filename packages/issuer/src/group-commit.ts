@@ -5,7 +5,7 @@ import type { Transactions } from './transactions.ts';
 /** Runs concurrent calls in one transaction, so that they share one sync of the disk. */
 export interface GroupCommit {
   /**
-   * Resolves when what `work` wrote is durable. When it rejects, nothing of it happened, and the others' stays.
+   * Resolves when what `work` wrote is durable. When it rejects, nothing of it happened, and what other calls wrote remains.
    * @throws RescindError as `Transactions.run`
    */
   run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;

@@ -21,7 +21,7 @@ export interface SessionPolicy {
   readonly refreshGraceMs?: DurationMs;
   /** Default true. False: a refresh token stays the same, and reuse cannot be detected (RFC 9700 section 4.14.2 requires true). */
   readonly rotation?: boolean;
-  /** Whether a valid access token buys a new one (`renew`). Default false. */
+  /** Whether a valid access token can be exchanged for a new one (`renew`). Default false. */
   readonly renewByToken?: boolean;
 }
 

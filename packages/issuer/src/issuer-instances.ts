@@ -50,7 +50,7 @@ export interface Receipt {
   readonly left: number;
   /** Whether none is missing, and there was one at all. */
   readonly complete: boolean;
-  /** From the commit until the last of `reached` denied, in ms. Null: nobody has, or the time is not kept any more. */
+  /** From the commit until the last of `reached` denied, in ms. Null: no instance has, or the time is not kept any more. */
   readonly lastMs: DurationMs | null;
   readonly missing: readonly MissingMember[];
   readonly members: readonly ReceiptMember[];

@@ -198,7 +198,7 @@ export interface SessionView {
   readonly endReason: string | null;
   /** Why it continues only after a new login, or null. */
   readonly reauthenticationReason: string | null;
-  /** Whether it is `currentSid` of the question. */
+  /** Whether it is the `currentSid` of the call. */
   readonly current: boolean;
 }
 
@@ -209,7 +209,7 @@ export interface SessionQuery {
   readonly clientId?: string;
   /** Those that are over too. Default false. */
   readonly ended?: boolean;
-  /** Which one is the asker's. */
+  /** The session of the caller, which the list marks as `current`. Default: none. */
   readonly currentSid?: string;
   /** `next` of the page before. */
   readonly after?: string;
@@ -240,7 +240,7 @@ export interface IssuerSessions {
    * @throws RescindError `token_malformed`, `token_signature_wrong`, … for what this issuer did not sign, `token_revoked`
    */
   findByAccessToken(accessToken: string): Promise<SessionView | undefined>;
-  /** The same by a refresh token, spent or not. `undefined`: it is none, or nothing is known of its session any more. */
+  /** The session of a refresh token, spent or not. `undefined`: it is none, or nothing is known of its session any more. */
   findByRefreshToken(refreshToken: string): Promise<SessionView | undefined>;
   /** Whether the session has neither ended nor passed a deadline. */
   isOpen(sid: string): Promise<boolean>;

@@ -206,9 +206,9 @@ export interface Issuer<Sql = unknown> {
    */
   refresh(request: RefreshRequest): Promise<TokenAnswer>;
   /**
-   * Buys a new access token with a valid one, where the client's policy has `renewByToken`: each token once, and only the
+   * Exchanges a valid access token for a new one, where the client's policy has `renewByToken`: each token once, and only the
    * newest of its session. A second use ends the session, except within the grace of `refresh`. Before half of its life
-   * is over a token is answered as it is. One that a soft cut-off denies buys a new one at once.
+   * is over a token is answered as it is. One that a soft cut-off denies is exchanged at any time.
    * @throws RescindError as `refresh`, and `token_malformed`, `token_expired`, `token_revoked`, …; `grant_unsupported`:
    *   not by this client
    */

@@ -36,7 +36,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Empty without one: only Linux has it. */
+/** Empty where the system has no boot id: only Linux has one. */
 let bootId: string | undefined;
 
 function readBootId(): string {

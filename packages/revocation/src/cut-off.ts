@@ -86,7 +86,7 @@ const VARIANT_AT = 8;
 
 /**
  * Creates the id of a revocation, its `txn`: the bits of a UUID of version 7 (RFC 9562 section 5.7) as base64url. It begins with the
- * time, so whoever holds a row can say since when, also of a row that denies whatever was issued.
+ * time, so whoever holds a row knows since when, also of a row that denies whatever was issued.
  */
 export function createRevocationId(at: EpochMillis): string {
   const bits = randomBytes(BYTES);

@@ -76,7 +76,7 @@ export interface LogChange {
   readonly release?: readonly Pick<Quarantined, 'epoch' | 'seq'>[];
 }
 
-/** Whether log time is of before the issuer's clock was last set: it may be ahead, until the view is complete in a later epoch. */
+/** Whether log time is from before the issuer's clock was last set: it may be ahead, until the view is complete in a later epoch. */
 export function isLogTimeOld({ logTimeEpoch = '', timeSince = null }: LogTimes): boolean {
   return timeSince !== null && logTimeEpoch < timeSince;
 }
@@ -85,8 +85,8 @@ type LogTimes = Pick<LogState, 'logTime' | 'logTimeEpoch' | 'timeSince'> & Parti
 
 /**
  * The time before which a row must have expired to be removed: log time less the tolerance, and never later than the wall
- * clock of this machine. 0: nothing may be removed, as by log time of an epoch before the one followed: rows of later events would go by
- * a time that may be ahead of them.
+ * clock of this machine. 0: nothing may be removed, also when the log time is of an epoch before the one followed: the clock
+ * of that epoch may be ahead of the events of this one.
  * @param wall of this machine, ms
  */
 export function prunableBefore(times: LogTimes, wall: EpochMillis): EpochMillis {

@@ -105,7 +105,7 @@ export interface WalLimitOptions {
 /**
  * Keeps a write-ahead log within a bound. A reader of another process, such as a backup tool, that holds a snapshot keeps
  * SQLite from starting the log anew (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files); nothing shrinks the
- * file after that until somebody writes.
+ * file after that until the next write.
  */
 export interface WalLimit {
   /**

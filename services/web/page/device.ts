@@ -18,7 +18,7 @@ const BROWSERS: readonly (readonly [RegExp, string])[] = [
 
 const find = (table: typeof SYSTEMS, text: string) => table.find(([pattern]) => pattern.test(text))?.[1];
 
-/** `Chrome on Linux`, or as much of it as a user agent says. */
+/** `Chrome on Linux`, or as much of it as the user agent contains. */
 export function deviceNameOf(userAgent: string): string {
   const [browser, system] = [find(BROWSERS, userAgent), find(SYSTEMS, userAgent)];
   return [browser ?? 'Application', system].filter(Boolean).join(' on ');

@@ -157,7 +157,7 @@ function PasswordCard({ hasSecondFactor }: { readonly hasSecondFactor: boolean }
     void work.run(async () => {
       await account('POST', '/password', { currentPassword, newPassword, ...(hasSecondFactor && { totp }) });
       setDone(true);
-      // Every session ends, this one too: the refresh says so.
+      // Every session ends, this one too, as the response to this refresh states.
       await session.renew().catch((error: unknown) => {
         if (codeOf(error) !== 'session_ended') throw error;
       });

@@ -112,7 +112,7 @@ describe('of two connections that read the same one-time value', () => {
     expect(one.oneTimeTokens.consume(token, 'not_me', NOW + 999)).toMatchObject({ sub: SUB });
   });
 
-  test('one uses the step of a one-time code, and each earlier one with it', async () => {
+  test('one uses the step of a one-time code, which uses up every earlier step', async () => {
     const { one, other } = await enrolled();
     const [mine, theirs] = [one.factors.find(SUB), other.factors.find(SUB)];
     if (mine === undefined || theirs === undefined) throw new Error('no factor');
@@ -155,7 +155,7 @@ describe('of two connections that read the same one-time value', () => {
     expect(one.factors.isUsedRecoveryCode(SUB, unknown)).toBe(false);
   });
 
-  test('one meets an unknown device', async () => {
+  test('one adds an unknown device', async () => {
     const { one, other } = await twoConnections();
     const device = { deviceId: 'a-laptop-of-ada-0001' };
     for (const { devices } of [one, other]) expect(devices.find(SUB, device)).toBeUndefined();

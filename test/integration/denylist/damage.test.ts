@@ -175,15 +175,15 @@ describe('a copy of a live file', () => {
   const copies: Record<string, (from: { early: string; late: string }, to: string) => void> = {
     'without its log': ({ late }, to) => cpSync(late, to),
     'of the log alone': ({ late }, to) => cpSync(`${late}-wal`, `${to}-wal`),
-    'with the file of before and the log of now': ({ early, late }, to) => {
+    'with the earlier file and the present log': ({ early, late }, to) => {
       cpSync(early, to);
       cpSync(`${late}-wal`, `${to}-wal`);
     },
-    'with the file of now and the log of before': ({ early, late }, to) => {
+    'with the present file and the earlier log': ({ early, late }, to) => {
       cpSync(late, to);
       cpSync(`${early}-wal`, `${to}-wal`);
     },
-    'with every other page of before': ({ early, late }, to) => {
+    'with every other page from the earlier file': ({ early, late }, to) => {
       const [old, now] = [readFileSync(early), readFileSync(late)];
       for (let page = 1; page * 4096 < old.length; page += 2)
         old.copy(now, page * 4096, page * 4096, (page + 1) * 4096);

@@ -64,7 +64,7 @@ const mayTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 
 describe.skipIf(!mayTrace)('a disk that fails', () => {
   const errors = ['EIO', 'ENOSPC', 'EROFS'];
-  test.each(errors)('with %s from the N-th write on', (error) => {
+  test.each(errors)('with %s from the N-th write on: everything is denied, and the file is consistent', (error) => {
     const made = freshPath();
     openDenylist({ path: made }).close();
     let failed = 0;

@@ -176,7 +176,7 @@ const MUTANTS: Readonly<Record<string, readonly [file: string, from: string, to:
   ],
 };
 
-describe('the scenarios notice that', () => {
+describe('the scenarios detect the fault', () => {
   test.each(Object.entries(MUTANTS))('%s', async (_, mutant) => {
     const open = await mutated(...mutant);
     const noticed = Object.values(SCENARIOS).filter((scenario) => {

@@ -11,7 +11,7 @@ export interface Recorder {
   readonly lost: readonly string[];
   /** Sets the result of `start()`. */
   startAt(start: Partial<StartPosition>): void;
-  /** Holds back what `records` promises, until called again with `false`. */
+  /** With `true` the promises of `records` stay pending, until it is called with `false`. */
   hold(held: boolean): void;
 }
 

@@ -129,7 +129,7 @@ test('typ: null accepts a token without typ, and requires claims that distinguis
 });
 
 describe('metadata', () => {
-  /** An issuer with a path whose three addresses answer what the test says. */
+  /** An issuer with a path whose three addresses answer what the test sets. */
   async function openWith(answers: readonly [Answer, Answer, Answer]) {
     const asked: string[] = [];
     const paths = [

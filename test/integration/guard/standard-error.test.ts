@@ -38,7 +38,7 @@ const lineWith = (service: ReturnType<typeof startProcess>, ...parts: string[]) 
     DEADLINE_MS,
   );
 
-describe('the ten lines write the reason to standard error', () => {
+describe('the service of ten-lines.ts writes to standard error', () => {
   test('nothing when all is right', async () => {
     const issuer = await openTestIssuer();
     const service = start(issuer);

@@ -129,7 +129,7 @@ test('detects no restored database after a crash between the new epoch and the h
   await rotate(kept, 'event');
   const { epoch } = kept.issuer.log.snapshot();
   await kept.issuer.close();
-  // The mark as a crash after the commit leaves it.
+  // The high-water mark as a crash after the commit leaves it.
   writeFileSync(markOf(place), JSON.stringify({ ...before, next: epoch }));
   const after = await keep({ clock: kept.clock }, place);
   expect(after.issuer.refusingWrites()).toBeNull();

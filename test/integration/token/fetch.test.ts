@@ -111,7 +111,7 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
     await expect(fetch(url, init()).then((response) => readBody(response.body, { maxBytes: 1_000 }))).rejects.toThrow();
   });
 
-  it('names what the system reports when nobody listens', async () => {
+  it('reports the error code of the system when no process listens', async () => {
     const server = createTcpServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;

@@ -218,7 +218,7 @@ describe('security 6: unknown kids cause one fetch per cool-down', () => {
     expect(most).toBe(1);
   });
 
-  it('and none rejects when the fetch fails', async () => {
+  it('of which none rejects when the fetch fails', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const { telemetry, fetches } = recordingTelemetry();
     const source = open(server.url, { telemetry });
@@ -353,7 +353,7 @@ describe('an unusable set', () => {
     expect(source.health()).toMatchObject([{ status: 'pass', lastError: null }]);
   });
 
-  it('is not one of exactly 256 kB', async () => {
+  it('is not a set of exactly 256 kB, which is accepted', async () => {
     const server = await openJwksServer(JSON.stringify(publicJwks([first])).padEnd(262_144));
     await expect(open(server.url).ready()).resolves.toBeUndefined();
   });

@@ -12,7 +12,7 @@ async function started(environment?: Record<string, string>) {
 }
 
 describe('logging in', () => {
-  test('gives an access token of RFC 9068 and a refresh token, not to be stored', async () => {
+  test('returns an access token of RFC 9068 and a refresh token, and forbids caches to store them', async () => {
     const { post } = await started();
     const answer = await post('/login', { ...USER, deviceName: 'Ada’s telephone ☎', client_id: 'web' });
     expect(answer.status).toBe(200);

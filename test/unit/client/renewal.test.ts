@@ -162,7 +162,7 @@ describe('one flight', () => {
   });
 });
 
-describe('what is not a logout', () => {
+describe('a failure that is not a logout', () => {
   const empty = new Response('', { status: 200 });
   const faults = [
     ...[408, 429, 500, 502, 503, 504].map((status) => [`a ${status}`, status] as const),

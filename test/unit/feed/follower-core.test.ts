@@ -12,7 +12,7 @@ function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
   return bench;
 }
 
-/** The same with its fallback transport open, after the primary fell silent. */
+/** A follower that has read three events, with its fallback transport open after the primary fell silent. */
 function withSecond() {
   const bench = wholeAtThree();
   expect(kinds(bench.pass(3_600))).toEqual(['open fallback']);
@@ -267,7 +267,7 @@ describe('a fork', () => {
     const bench = withSecond();
     const restarts: number[] = [];
     for (let passed = 0; passed < 60_000; passed += 100) {
-      // Two issuers, one with the topic, one with the server.
+      // Two issuers with different logs: one writes to the topic, the other one serves HTTP.
       const found = bench.take('primary', beat(3, passed, { branch: 'x' }));
       if (!kinds([...found, ...bench.pass(100)]).includes('restart fallback')) continue;
       restarts.push(passed);

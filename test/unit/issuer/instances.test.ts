@@ -123,7 +123,7 @@ test('reports an instance that is silent for 15 s as lost, also in a receipt', a
   const revocation = await revoke();
   pass(SECOND, beat);
   expect(instances.receipt(revocation)).toMatchObject({ of: 2, reached: 2, complete: true });
-  // It returns, and is a member for later revocations.
+  // The instance reports again: later revocations wait for it.
   report('a');
   expect(stateOf('a')).toBe('live');
   pass(3_601 * SECOND, () => [beat(), report('a')]);

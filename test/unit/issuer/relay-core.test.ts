@@ -107,7 +107,7 @@ describe('a batch', () => {
     ...change,
   });
 
-  it('has the heartbeat right behind the event it calls the head', () => {
+  it('has the heartbeat right behind the event that it states as the head', () => {
     expect(composeBatch(send(), rows(5, 7))).toEqual({
       records: ['event 5', 'event 6', 'beat', 'event 7'],
       upTo: 7,
@@ -123,7 +123,7 @@ describe('a batch', () => {
     });
   });
 
-  it('has it when the rows up to its head are no longer needed by anyone', () => {
+  it('has it when no reader requires the rows up to its head any more', () => {
     expect(composeBatch(send({ heartbeat: { jws: 'beat', head: 9 } }), rows(5, 6))).toEqual({
       records: ['event 5', 'event 6', 'beat'],
       upTo: 9,

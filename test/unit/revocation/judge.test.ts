@@ -41,7 +41,7 @@ const scopes: Record<string, CutOffRow> = {
   'a truth value': row({ claim: 'beta', value: 'false', issuedUntil: IAT_MS + 6 }, 12),
 };
 
-/** The user's row, softly: claims changed. */
+/** A soft cut-off of the user, as after a change of claims. */
 const softUser = row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS + 50 }, 13);
 
 const others: readonly CutOffRow[] = [

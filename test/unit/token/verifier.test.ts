@@ -166,7 +166,7 @@ describe('security 5: a kid is only compared', () => {
     expect(verdict(signedToken({ ...goodHeader(), kid }))).toBe('token_malformed');
   });
 
-  it('refuses none', () => {
+  it('refuses a token without a kid', () => {
     expect(verdict(signedToken({ alg: 'RS256', typ: 'at+jwt' }))).toBe('token_key_unknown');
   });
 });
@@ -228,7 +228,7 @@ describe('security 12: the type is one of the configured', () => {
     expect(verdict(signedToken({ ...goodHeader(), typ }))).toBe('token_type_wrong');
   });
 
-  it('refuses none', () => {
+  it('refuses a token without a typ', () => {
     expect(verdict(signedToken({ alg: 'RS256', kid: rsa.kid }))).toBe('token_type_wrong');
   });
 
@@ -253,7 +253,7 @@ describe('security 13: the issuer is this issuer, and the key is of its set', ()
     expect(verdict(withClaims({ iss }))).toBe('token_issuer_unknown');
   });
 
-  it('refuses none', () => {
+  it('refuses a token without an iss', () => {
     expect(verdict(without('iss'))).toBe('token_issuer_unknown');
   });
 
@@ -283,7 +283,7 @@ describe('security 14: the audience contains this service', () => {
     expect(verdict(withClaims({ aud }))).toBe('token_audience_wrong');
   });
 
-  it('refuses none', () => {
+  it('refuses a token without an aud', () => {
     expect(verdict(without('aud'))).toBe('token_audience_wrong');
   });
 

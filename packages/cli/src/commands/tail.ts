@@ -25,7 +25,7 @@ const REFUSED: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'not_
 
 type EventOf = Extract<DecodedRecord, { kind: 'event' }>;
 
-/** Writes each event once, in order, and says what is missing. */
+/** Writes each event once, in order, and names the ones that are missing. */
 function createTail(
   { output }: Context,
   { from, all }: TailFlags,
@@ -33,7 +33,7 @@ function createTail(
   limit = Number.POSITIVE_INFINITY,
 ): LogListener {
   let last = from ?? BOTTOM;
-  /** Without a position the present end is the beginning: the heartbeat that opens the stream names it. */
+  /** Whether it is known where to begin. Without a position it is the present end, which the opening heartbeat states. */
   let isPlaced = from !== undefined || all === true;
   let written = 0;
 

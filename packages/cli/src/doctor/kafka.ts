@@ -18,7 +18,7 @@ export const checkKafka: Check = async ({ context, environment }) => {
     try {
       connection = kafkaConnection(readConfiguration(z.object(kafkaSettings('rescind-cli')), withoutOwn(environment)));
     } catch (error) {
-      // The group `configuration` names it.
+      // The check `configuration` reports this error.
       if (error instanceof ConfigurationError) return [];
       throw error;
     }

@@ -235,7 +235,7 @@ async function tokenIsStolen({ fleet, narrator }: Stage, user: User): Promise<vo
   });
 }
 
-/** An operator previews a cut-off of everybody, and then performs it. */
+/** An operator previews a cut-off of all users, and then performs it. */
 async function operatorActs({ fleet, narrator }: Stage, user: User): Promise<void> {
   const { client, instances } = fleet;
   narrator.chapter('The operator');

@@ -272,7 +272,7 @@ function viewOf(state: FollowerState, at: InputTime): View {
     suspect,
     ageMs: ageOf({ logState, age, at }),
     logTime,
-    // The denials of an epoch that has been heard of are applied before it is entered, and its time may have been set.
+    // The denials of an announced epoch are applied before it is entered, and its time may have been set.
     prunableBefore: state.eventKeys.epochs.size > 0 ? 0 : prunableBefore(logState, at.wall),
     epoch,
     seq,

@@ -158,7 +158,7 @@ export function createEngine(options: EngineOptions): Engine {
     backoff.reset();
   };
 
-  /** A step that cannot be taken (the store is closed, a mistake of ours) is not skipped, and not tried without a pause. */
+  /** A step that cannot be taken (the store is closed, or this package has a fault) is not skipped, and not tried without a pause. */
   const retryStep = (error: unknown) => {
     isStepFailing = true;
     failed(error, 'step');

@@ -11,7 +11,7 @@ const CLOCK_DIFFERS_MS: DurationMs = 10_000;
 
 /**
  * How far the wall clock of this machine is ahead of the issuer's (negative: behind), in ms, by the newest live heartbeat.
- * Null: none has been heard.
+ * Null: none has been received.
  */
 export function clockAheadOf({ heartbeat }: Pick<FollowerState, 'heartbeat'>): DurationMs | null {
   return heartbeat?.isLive === true ? Math.round(heartbeat.received.wall - heartbeat.wall) : null;

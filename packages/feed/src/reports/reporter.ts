@@ -10,7 +10,7 @@ import type { Feed, FeedStore } from '../ports.ts';
 import type { InstanceReport, ReportAnswer } from './report.ts';
 import { MAX_EARLIER, MAX_HELD_MS } from './report.ts';
 
-/** A report comes at least so often: an issuer that has heard nothing for 15 s calls the instance lost. */
+/** A report comes at least so often: an issuer that has received none for 15 s lists the instance as lost. */
 const EVERY_MS: DurationMs = 5_000;
 const FIRST_RETRY_MS: DurationMs = 1_000;
 /** An issuer of a version that takes no reports may be replaced by one that does. */

@@ -62,7 +62,7 @@ function toAnswer(text: string): ReportAnswer {
     const { nextMs } = JSON.parse(text) as Partial<ReportAnswer>;
     if (typeof nextMs === 'number' && nextMs >= 0) return { nextMs: Math.min(nextMs, MAX_NEXT_MS) };
   } catch {
-    // Reported below, as any other answer that is not one.
+    // Thrown below, as for JSON without a valid `nextMs`.
   }
   throw new RescindError('busy', { detail: 'the answer to a report is malformed' });
 }

@@ -42,7 +42,7 @@ export interface VerifiedTokenCache {
   /** The caller calls it after it has verified and judged the token. */
   keep(token: VerifiedToken, trusted: TrustedIssuer): void;
   /**
-   * Returns an entry that is in no cache, for a token that somebody follows for its whole life. The caller calls it in the tick in which the
+   * Returns an entry that is in no cache, for a token that the caller follows for its whole life. The caller calls it in the tick in which the
    * token was verified and judged, or judges it again.
    * @returns undefined if its key is not the issuer's any more
    */

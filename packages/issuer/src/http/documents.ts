@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 import type { Issuer } from '../issuer.ts';
 
-/** The grant by which a client buys an access token with a valid one, where its policy has `renewByToken`. */
+/** The grant by which a client exchanges a valid access token for a new one, where its policy has `renewByToken`. */
 export const RENEWAL_GRANT = 'urn:rescind:params:oauth:grant-type:renewal';
 
 /** The paths below the issuer's URL. */

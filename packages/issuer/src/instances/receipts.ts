@@ -68,7 +68,7 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
     return commit?.epoch === place.epoch ? commit : undefined;
   }
 
-  /** A commit before the first of this process has the time that the log has. */
+  /** When the event was committed: the log has the time of a commit before the first one of this process. */
   function timeOf({ epoch, seq, appendedAt }: ReceiptQuestion): EpochMillis {
     const [first] = commits;
     const isEarlier = first === undefined || comparePlaces({ epoch, seq }, first) < 0;

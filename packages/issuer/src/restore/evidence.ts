@@ -27,7 +27,7 @@ interface Sources {
   readonly mark: HighWatermark | undefined;
   readonly proofs: readonly string[];
   readonly publisher: Publisher | undefined;
-  /** The same by the database. */
+  /** The latest epoch in which the clock was set, by the database; null: never. */
   readonly timeSince: string | null;
   /** Whether the database has the event already. */
   readonly isKnown: (event: EventRecord) => boolean;
@@ -142,7 +142,7 @@ function isComplete(
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
 }
 
-/** Whether the mark is up to date. It is written before anything is sent: a record beyond it shows that the mark was restored, too. */
+/** Whether the high-water mark is up to date. It is written before anything is sent: a record beyond it shows that the mark was restored, too. */
 function isAuthoritative(mark: HighWatermark, greatest: LogPosition): boolean {
   return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }

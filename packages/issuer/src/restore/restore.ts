@@ -21,7 +21,7 @@ import { openNewEpoch } from './new-epoch.ts';
  * publisher. May be run again after a failure.
  *
  * With `setClock` the issuer's clock, and every stored time with it, goes back to the wall clock: after a wall clock that was
- * ahead has been mended.
+ * ahead has been corrected.
  *
  * @throws RescindError `database_locked` while an issuer runs on it, `database_newer`, `configuration_invalid`,
  *   `clock_ahead`, `clock_parted`

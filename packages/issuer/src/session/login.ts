@@ -160,7 +160,7 @@ function toSession({ login, client, policy, audience, refreshToken, at }: Sessio
 /** The longest name of an event: a session with a longer one could not be ended by a cut-off. */
 const MAX_NAME_LENGTH = 1_024;
 const MAX_LABEL_LENGTH = 128;
-/** An IPv6 address with a zone; a user agent's first words say which it is. */
+/** An IPv6 address with a zone; the first words of a user agent identify it. */
 const MAX_ADDRESS_LENGTH = 64;
 const MAX_USER_AGENT_LENGTH = 256;
 /** Controls, characters that turn the direction of others or are invisible, and line ends. */

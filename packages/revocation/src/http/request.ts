@@ -53,8 +53,8 @@ export function pathBelow(basePath: string, path: string): string {
 }
 
 /**
- * The value of a header that may be sent once. `headers` of Node contain only the first of several, which another program on the way may
- * not be the one that it reads (RFC 9110 section 5.3).
+ * The value of a header that may be sent once. Of several, `headers` of Node contain only the first, while another program on the way
+ * may read a later one (RFC 9110 section 5.3).
  * @param rawHeaders names and values in turn, as `IncomingMessage.rawHeaders`
  * @param name in lower case
  * @throws RescindError `request_invalid` when the header was sent twice

@@ -1,7 +1,7 @@
 import type { RescindError } from '../errors.ts';
 import { ERRORS, RequestRefused } from '../errors.ts';
 
-/** What a resource requires of an access token: a challenge tells it to the client. */
+/** What a resource requires of an access token: a challenge states it to the client. */
 interface BearerRequirements {
   readonly scopes?: readonly string[] | undefined;
   readonly acrValues?: readonly string[] | undefined;
@@ -100,7 +100,7 @@ function oauthBody(error: RescindError): object {
   };
 }
 
-/** The members of both. */
+/** The members that a problem and an error of OAuth have in common. */
 function membersOf(error: RescindError): object {
   const { code, reason } = error;
   const issues = error instanceof RequestRefused ? { issues: error.issues } : {};

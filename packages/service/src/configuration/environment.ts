@@ -47,7 +47,7 @@ export function isLinkedPort(value: string): boolean {
 
 const MAX_EDITS = 2;
 
-/** Variables of the operating system and of shells (POSIX.1-2024, Base Definitions, 8.1 and 8.3) near short names of ours. */
+/** Variables of the operating system and of shells (POSIX.1-2024, Base Definitions, 8.1 and 8.3) that resemble short names of settings. */
 const ORDINARY: ReadonlySet<string> = new Set([
   'HOME',
   'PATH',

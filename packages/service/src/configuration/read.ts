@@ -99,7 +99,7 @@ function knownNames(settings: Settings): string[] {
   );
 }
 
-/** Whether a variable is a service link with the name of a port of ours, or with our prefix. */
+/** Whether a variable is a service link with the name of a port setting, or with the prefix of Rescind. */
 function isIgnored(settings: Settings, variable: string, environment: Environment): boolean {
   const value = environment[variable] ?? '';
   if (variable in settings.shape) return metaOf(settings, variable).kind === 'port' && isLinkedPort(value);

@@ -50,7 +50,7 @@ type ErrorFields = {
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
-  /** Message and code (errno, SQLite's, ours) of its cause. */
+  /** Message and code (errno, that of SQLite, or a `RescindError`'s) of its cause. */
   readonly cause?: string;
   readonly causeCode?: string;
 };

@@ -10,7 +10,7 @@ export interface FetchedKeys {
   readonly keys: KeySet;
   /** The parsed JSON of the response. */
   readonly jwks: unknown;
-  /** How long the server allows the set to be used; undefined: it does not say. */
+  /** How long the server allows the set to be used; undefined: it does not state it. */
   readonly freshForMs: DurationMs | undefined;
 }
 

@@ -37,7 +37,7 @@ export function openKeySource(options: KeySourceOptions): EventKeySource {
   const store = createKeyStore(settings);
   const stored = store.read();
   let held: HeldKeys | undefined = stored && { ...stored, fetchedMonotonic: undefined };
-  /** How long the server allows the present set to be used; undefined: it does not say. */
+  /** How long the server allows the present set to be used; undefined: it does not state it. */
   let freshForMs: DurationMs | undefined;
   let failures = 0;
   let successes = 0;

@@ -90,7 +90,7 @@ export async function answerTokens(
 
 /**
  * Sends another access token to a caller that presented one, and `more` beside it. Members are named one by one, so that the response
- * never contains a refresh token: an access token must not buy one (RFC 9700 section 4.14).
+ * never contains a refresh token: an access token must not be exchanged for one (RFC 9700 section 4.14).
  */
 export function answerAccess(
   { telemetry }: Pick<AnswerContext, 'telemetry'>,

@@ -13,7 +13,7 @@ import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
 import { bodyWithReason, clientBody, clientView, confirm, reason, reasonlessBody, revoked, why } from './schemas.ts';
 
-/** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
+/** RFC 6749 appendix A.1; in HTTP Basic a colon would end the client id. */
 const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
 const params = z.strictObject({ clientId });
 const disableBody = z.strictObject({

@@ -21,7 +21,7 @@ export const reason = z
 export const reasonlessBody = z.strictObject({ why });
 export const reasonedBody = z.strictObject({ reason: reason.optional(), why });
 
-/** The same with a default for `reason`, which is in the event. */
+/** As `reasonedBody`, with a default for `reason`, which is in the event. */
 export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.default(word), why });
 
 /** Required for a command that may affect the tokens of more than one user. */

@@ -77,7 +77,7 @@ const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'non
 /** 32 characters of base64 have 192 bits: they cannot be guessed (RFC 6749 section 10.10). */
 const secret = secretText(32);
 
-/** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
+/** RFC 6749 appendix A.1; in HTTP Basic a colon would end the client id. */
 const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
 
 const members = { ...clientMembers, disabled: z.boolean().optional() };
@@ -125,7 +125,7 @@ function serviceClient(id: string, secretHashes: readonly string[]): Client {
 }
 
 /**
- * No file: none.
+ * Reads the clients that a file declares; without a file there are none.
  * @param audiences those that a client may be registered for
  * @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret
  */

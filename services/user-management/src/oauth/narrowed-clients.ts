@@ -8,7 +8,7 @@ import { CONFIGURATION } from '../audit/audit.ts';
 import type { AuditEntry } from '../audit/table.ts';
 import { boundedTargets } from '../audit/table.ts';
 
-/** Between attempts while the database cannot be written. */
+/** The wait between attempts while the database cannot be written. */
 const RETRY_MS: DurationMs = 1_000;
 
 /** The members of a client that bound its tokens. */

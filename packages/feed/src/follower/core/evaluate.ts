@@ -39,8 +39,8 @@ function becomeYoungerByAwaited(draft: Draft, heartbeat: NonNullable<FollowerSta
 }
 
 /**
- * Log time of before the issuer's clock was set becomes the time of this heartbeat: the view is complete, so it has the rows that deny
- * the tokens of before, whose rows may have been removed by the time that was ahead.
+ * Log time from before the issuer's clock was set becomes the time of this heartbeat: the view is complete, so it has the rows that deny
+ * the tokens from before, whose rows may have been removed by the time that was ahead.
  */
 function setLogTime(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>): void {
   const { logState, at, quarantined } = draft;

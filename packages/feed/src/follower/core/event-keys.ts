@@ -20,7 +20,7 @@ const MAX_ABSENT = 256;
 const ABSENT_MS: DurationMs = 600_000;
 /** A flood of made-up kids or epochs must not become a list as long as the flood. */
 const MAX_ANNOUNCED = 64;
-/** A key id of ours is an RFC 7638 thumbprint: SHA-256 as base64url. */
+/** The kid that a Rescind issuer gives its keys is an RFC 7638 thumbprint: SHA-256 as base64url. */
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
 type SignedRecord = EventRecord | HeartbeatRecord | UnknownVersionRecord;
@@ -46,7 +46,7 @@ export function isRevoked({ logState }: Pick<FollowerState, 'logState'>, kid: st
   return logState.revokedEventKids?.includes(kid) === true;
 }
 
-/** Whether something is waited for that may make the primary transport's records be read again: its hint stays until then. */
+/** Whether keys are awaited after which the primary transport's records may have to be read again: until then its hint stays. */
 export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boolean {
   return epochs.size + unknown.size > 0;
 }
@@ -63,7 +63,7 @@ export function acceptsKey(draft: Draft, record: SignedRecord): boolean {
     return false;
   }
   if (record.epoch < logState.epoch) return true;
-  // A file of the version before does not say whose the epoch is: the first key that signs in it, and is in the set.
+  // A file of the version before does not name the key of the epoch: it is the first one that signs in it and is in the set.
   if (logState.epochKid === undefined) draft.logState = { ...logState, epochKid: record.kid };
   return draft.logState.epochKid === record.kid;
 }
@@ -234,7 +234,7 @@ function decideUnknown(draft: Draft, set: FetchedSet): boolean {
   return isFound;
 }
 
-/** Whether an epoch was entered: the one that the set names, if its key is in the set and it was heard of before the fetch. */
+/** Whether an epoch was entered: the one that the set names, if its key is in the set and a record announced it before the fetch. */
 function decideEpochs(draft: Draft, set: FetchedSet): boolean {
   const { epochs } = draft.eventKeys;
   const decided = [...epochs].filter(([, { since }]) => since <= set.begunAt);

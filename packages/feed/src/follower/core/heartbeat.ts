@@ -59,7 +59,7 @@ function latestEpoch(one: string | null, other: string | null): string | null {
   return one < other ? other : one;
 }
 
-/** Logged when it begins and when it is over. */
+/** Logs when the heartbeats begin to be from the future, and when they no longer are. */
 function logFutureHeartbeat(draft: Draft, { at, epoch }: HeartbeatRecord, isFuture: boolean): void {
   if (isFuture === draft.isHeartbeatFromFuture) return;
   draft.isHeartbeatFromFuture = isFuture;
@@ -136,7 +136,7 @@ export function isHeldByClock(
   return logState.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
 }
 
-/** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is complete. */
+/** Takes the time of a heartbeat of the present epoch. A time from before the issuer's clock was set stays until the view is complete. */
 export function raiseLogTime(draft: Draft, at: EpochMillis): void {
   const { logState } = draft;
   if (isLogTimeOld(logState) || at <= logState.logTime) return;

@@ -82,7 +82,7 @@ function applyCutOffs(draft: Draft, record: EventRecord | UnknownVersionRecord):
   if (record.clamped > 0) count(draft, 'rescind_feed_entries_clamped_total', {}, record.clamped);
   if (!record.live) return;
   const seconds = (draft.at.wall - record.at) / 1000;
-  // A negative time is the difference of two clocks and says nothing about how long it took.
+  // A negative time is the difference of two clocks, not how long the delivery took.
   if (seconds >= 0) draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });
   else draft.effects.push({ kind: 'observe', metric: 'rescind_clock_skew_seconds', value: -seconds });
 }

@@ -228,7 +228,7 @@ interface KnownHeartbeat {
   readonly wall: EpochMillis;
   /** Whether a live heartbeat has been received since the start. */
   readonly live: boolean;
-  /** Whether this one was live: else it says nothing of how old it is. */
+  /** Whether this one was live: otherwise its age is unknown. */
   readonly isLive: boolean;
   /** When it was received, by both clocks of this process. */
   readonly received: ClockReading;
@@ -252,7 +252,7 @@ export interface FollowerState {
   readonly heartbeat: KnownHeartbeat | null;
   /** The age when the view became complete, or when this process started. */
   readonly age: AgeSample;
-  /** The time of the last commit of this process; wall −∞: none yet. The wall clock that was saved then: one that was set since is noticed by it. */
+  /** The time of the last commit of this process; wall −∞: none yet. By comparison with it the core notices that the wall clock was set since. */
   readonly saved: ClockReading & { readonly boot: Boot | undefined };
   /** Whether the last heartbeat of the epoch was from the future. */
   readonly isHeartbeatFromFuture: boolean;
