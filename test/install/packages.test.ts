@@ -55,11 +55,14 @@ const PEERS = {
   '@nestjs/common': '12.5.1',
   '@nestjs/core': '12.5.1',
   fastify: '5.12.8',
+  'socket.io': '4.8.4',
+  'socket.io-client': '4.8.4',
+  ws: '8.23.0',
   graphql: '17.1.0',
   'reflect-metadata': '0.2.2',
   rxjs: '7.8.2',
 };
-const TYPES = { '@types/express': '5.0.6', '@types/node': '24.19.2', typescript: '6.0.3' };
+const TYPES = { '@types/express': '5.0.6', '@types/node': '24.19.2', typescript: '6.0.3', '@types/ws': '8.18.1' };
 
 /** An empty project. */
 function project(name: string, manifest: object, files: Readonly<Record<string, string>> = {}): string {
