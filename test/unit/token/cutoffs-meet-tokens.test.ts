@@ -15,7 +15,7 @@ const HEADER = JSON.stringify(goodHeader(ec));
 /** Signs a payload with this JSON text of a claim, which libraries may not write. */
 function written(claim: string, json: string): string {
   const { [claim]: _, ...rest } = goodClaims();
-  return rawToken(HEADER, JSON.stringify(rest).replace(/\}$/, `,${JSON.stringify(claim)}:${json}}`), ec);
+  return rawToken(HEADER, JSON.stringify(rest).replace(/\}$/, () => `,${JSON.stringify(claim)}:${json}}`), ec);
 }
 
 const about = (claim: string, value: string): CutOffRow => ({
@@ -158,7 +158,7 @@ describe('identifying claims', () => {
     const requiring = verifierOf({ requiredClaims: ['cid', ['appid', 'auth_time']] });
     const code = (claim: string, json: string) => {
       const { [claim]: _, ...rest } = { ...goodClaims(), cid: 'a', appid: 'b' } as Record<string, unknown>;
-      const payload = JSON.stringify(rest).replace(/\}$/, `,${JSON.stringify(claim)}:${json}}`);
+      const payload = JSON.stringify(rest).replace(/\}$/, () => `,${JSON.stringify(claim)}:${json}}`);
       return refusal(() => requiring.verify(rawToken(HEADER, payload, ec), AT));
     };
     expect([code('cid', '1.0'), code('appid', '1e2')]).toEqual(['token_claim_wrong', 'token_claim_wrong']);
