@@ -74,9 +74,9 @@ describe('lists', () => {
       return operatorEnvironment({ adminUrl: `http://127.0.0.1:${port}`, managementUrl: 'http://127.0.0.1:1' });
     };
     const refusing = await environmentOf(409, { code: `x${hostile}`, title: hostile, detail: hostile });
-    const wrong = { code: hostile, detail: hostile };
+    const error = { code: hostile, detail: hostile };
     const explaining = await environmentOf(200, {
-      wrong,
+      error,
       revoked: null,
       entries: [{ claim: hostile, value: hostile }],
     });

@@ -96,8 +96,18 @@ describe('log verify', () => {
       },
       30_000,
     );
-    const { exitCode, stdout, stderr } = await rescind(['log', 'verify', '--json'], settings);
-    expect([exitCode, JSON.parse(stdout || stderr)]).toMatchObject([0, { proved: true, topic: 3, outbox: 3 }]);
+    let verified: Awaited<ReturnType<typeof rescind>> | undefined;
+    // A broker that has just started elects its coordinator for some seconds.
+    await waitFor(
+      'a coordinator',
+      async () => {
+        verified = await rescind(['log', 'verify', '--json'], settings);
+        return !verified.stderr.includes('coordinator_unavailable');
+      },
+      30_000,
+    );
+    const { exitCode, stdout, stderr } = verified ?? {};
+    expect([exitCode, JSON.parse(stdout || stderr || '{}')]).toMatchObject([0, { proved: true, topic: 3, outbox: 3 }]);
   });
 });
 
