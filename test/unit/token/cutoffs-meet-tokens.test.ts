@@ -15,7 +15,11 @@ const HEADER = JSON.stringify(goodHeader(ec));
 /** Signs a payload with this JSON text of a claim, which libraries may not write. */
 function written(claim: string, json: string): string {
   const { [claim]: _, ...rest } = goodClaims();
-  return rawToken(HEADER, JSON.stringify(rest).replace(/\}$/, () => `,${JSON.stringify(claim)}:${json}}`), ec);
+  return rawToken(
+    HEADER,
+    JSON.stringify(rest).replace(/\}$/, () => `,${JSON.stringify(claim)}:${json}}`),
+    ec,
+  );
 }
 
 const about = (claim: string, value: string): CutOffRow => ({
