@@ -265,15 +265,11 @@ function createSender({ instance, positions, submit, view, clock, telemetry }: S
       state = 'closed';
       clearTimeout(timer);
       if (!isKnown) return;
-      // The sockets of a feed keep no process alive; without this it would end with exit code 13 in the middle of its close.
-      const alive = setTimeout(() => undefined, 2 * GOODBYE_MS);
       try {
         await submit(report(true).text, { timeoutMs: GOODBYE_MS });
         telemetry.count('rescind_reports_sent_total', { result: 'accepted' });
       } catch (error) {
         telemetry.count('rescind_reports_sent_total', { result: resultOf(error) });
-      } finally {
-        clearTimeout(alive);
       }
     },
   };

@@ -27,7 +27,8 @@ export async function submitReport(
     body: JSON.stringify(report),
     // A redirect would send the credential to another address.
     redirect: 'manual',
-    background: true,
+    // The last report is awaited by a close: the process must not end, with exit code 13, in the middle of it.
+    background: !report.leaving,
     signal: AbortSignal.timeout(timeoutMs),
   });
   const text = response.body === null ? '' : await readText(response.body);
