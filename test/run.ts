@@ -1,10 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { findChromium } from './support/chromium.ts';
 
+interface TestFile {
+  readonly name: string;
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+}
+
 interface Report {
+  readonly testResults: readonly TestFile[];
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
@@ -33,11 +39,15 @@ const args = process.argv.slice(2);
 const withLong = args.includes('--long');
 const passedOn = args.filter((arg) => arg !== '--long');
 
+/** The names of the tests that failed, of all suites: the output of the first suite is far above the last line. */
+const failedTests: string[] = [];
+
 const directory = mkdtempSync(join(tmpdir(), 'rescind-report-'));
 try {
   const counts = [runChecks(), runSuite(SHORT)];
   const end = Date.now() + LONG_MINUTES * 60_000;
   if (withLong) for (const projects of LONG) counts.push(runSuite(projects, end - Date.now()));
+  for (const name of failedTests) console.log(`failed: ${name}`);
   const sum = (member: keyof Counts) => counts.reduce((total, count) => total + count[member], 0);
   const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
@@ -76,6 +86,9 @@ function runSuite(projects: readonly string[], timeout?: number): Counts {
     console.error(`no report of ${projects.join(', ')}: it counts as one failed test`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
+  for (const { name, assertionResults } of report.testResults)
+    for (const { status: result, fullName } of assertionResults)
+      if (result === 'failed') failedTests.push(`${relative(process.cwd(), name)}: ${fullName}`);
   return {
     passed: report.numPassedTests,
     // A file that could not be loaded has no failed test of its own, and must not look like a success.
