@@ -63,8 +63,7 @@ describe('a follower with two transports', () => {
     log.append('one');
     await waitFor('the event', () => isDenied(instance, 'one'));
     await waitFor('the standby stream', () => two.handler.standbyStreams() === 1);
-    const reads = two.server.requests.filter(({ method }) => method === 'GET');
-    expect(reads.map(({ url }) => url)).toEqual(['/revocations?quiet']);
+    expect(two.server.reads.map(({ url }) => url)).toEqual(['/revocations?quiet']);
     expect(two.handler.readers()).toBe(0);
     expect(instance.follower.view().transport).toBe('kafka');
   });

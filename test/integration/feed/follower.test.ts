@@ -68,7 +68,7 @@ describe('a follower', () => {
     expect(second.follower.view().ready).toBe(false);
     await second.follower.ready();
     expect(isDenied(second, 'two')).toBe(true);
-    expect(server.requests.at(-1)?.headers['last-event-id']).toBe('0000000001-aaaa:1');
+    expect(server.reads.at(-1)?.headers['last-event-id']).toBe('0000000001-aaaa:1');
   });
 
   it('continues when a killed server is back', async () => {
@@ -138,7 +138,7 @@ describe('a follower', () => {
     log.append('one');
     const { server } = await serve(log);
     const instance = openInstance(log, transportTo(server.url, 'wrong'), newPath());
-    await waitFor('two attempts', () => server.requests.length >= 2);
+    await waitFor('two attempts', () => server.reads.length >= 2);
     expect(instance.follower.view().ready).toBe(false);
     expect(instance.denylist.count()).toBe(0);
   });

@@ -43,7 +43,7 @@ describe('the HTTP transport', () => {
     await waitFor('the rest', () => reader.records.length === 3);
 
     expect(reader.texts().slice(1)).toEqual(['event.0001-a.4', 'event.0001-a.5']);
-    expect(server.requests[0]?.headers['last-event-id']).toBe('0001-a:3');
+    expect(server.reads[0]?.headers['last-event-id']).toBe('0001-a:3');
   });
 
   it.each([

@@ -9,7 +9,8 @@ export interface TestServer {
   readonly port: number;
   /** How many TCP connections there are. */
   readonly sockets: ReadonlySet<Socket>;
-  readonly requests: readonly IncomingMessage[];
+  /** The requests that read the log; instances also post reports, at times of their own. */
+  readonly reads: readonly IncomingMessage[];
   /** Kills it with all its connections, as a crash does. */
   kill(): Promise<void>;
 }
@@ -19,9 +20,9 @@ export type Handle = (request: IncomingMessage, response: ServerResponse) => voi
 /** An HTTP server on a free port (or the one given), gone when the test has finished. */
 export async function openServer(handle: Handle, port = 0): Promise<TestServer> {
   const sockets = new Set<Socket>();
-  const requests: IncomingMessage[] = [];
+  const reads: IncomingMessage[] = [];
   const server: Server = createServer((request, response) => {
-    requests.push(request);
+    if (request.method === 'GET') reads.push(request);
     handle(request, response);
   });
   server.on('connection', (socket) => {
@@ -39,5 +40,5 @@ export async function openServer(handle: Handle, port = 0): Promise<TestServer> 
   };
   onTestFinished(kill);
   const { port: bound } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${bound}`, port: bound, sockets, requests, kill };
+  return { url: `http://127.0.0.1:${bound}`, port: bound, sockets, reads, kill };
 }
