@@ -12,7 +12,7 @@ import type { SecondFactors } from './second-factors.ts';
  * unauthenticated request, so the method itself answers invalid text with a coded error.
  */
 const string = option.string();
-const texts = option.list(string, { least: 0 });
+const texts = option.list(string, { min: 0 });
 
 const number: OptionCheck<number> = (value, path) => {
   if (typeof value === 'number') return value;
@@ -109,11 +109,11 @@ const scopes = optionsOf<Parameters<AccountAdministration['setScopes']>[0]>('set
 });
 const claims = optionsOf<Parameters<AccountAdministration['setClaims']>[0]>('setClaims', {
   ...commandShape,
-  claims: required(option.record(claimValue, { least: 0 })),
+  claims: required(option.record(claimValue, { min: 0 })),
 });
 const page = optionsOf<AccountPage>('list', {
   after: string,
-  limit: required(option.count({ least: 1 })),
+  limit: required(option.count({ min: 1 })),
   state: option.oneOf('active', 'suspended', 'banned', 'deleted'),
   prefix: string,
 });

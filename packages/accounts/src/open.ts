@@ -73,7 +73,7 @@ export interface Accounts extends AsyncDisposable {
 const HOUR_MS: DurationMs = 3_600_000;
 const DAY_MS: DurationMs = 24 * HOUR_MS;
 const DEFAULTS = { resetTtlMs: DAY_MS, notMeTtlMs: 7 * DAY_MS, accessTokenTtlMs: 900_000 } as const;
-const TTL_BOUNDS = { least: 1, most: 30 * DAY_MS } as const;
+const TTL_BOUNDS = { min: 1, max: 30 * DAY_MS } as const;
 
 const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
   issuer: required(option.having<Issuer>('an issuer', 'transaction', 'refusingWrites', 'canWrite')),
@@ -81,8 +81,8 @@ const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
   keysPath: required(option.filePath('the path of the directory of private keys')),
   scopes: required(
     optionsOf<CommonScopes>('scopes', {
-      defaults: required(option.list(option.text(), { least: 0 })),
-      always: required(option.list(option.text(), { least: 0 })),
+      defaults: required(option.list(option.text(), { min: 0 })),
+      always: required(option.list(option.text(), { min: 0 })),
     }),
   ),
   totpIssuer: required(option.text()),
@@ -96,7 +96,7 @@ const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
       throw optionError(path, 'https, or http on this machine: notices are personal', value);
     }),
     secret: required(option.callable<Webhook['secret']>('a function that returns the secret')),
-    attempts: required(option.count({ least: 1 })),
+    attempts: required(option.count({ min: 1 })),
     retryMs: required(option.duration()),
   }),
   clock: option.clock,

@@ -89,7 +89,7 @@ interface Kind extends Partial<OtherService> {
   readonly name: string;
 }
 
-const variables = option.record(option.string(), { least: 0 });
+const variables = option.record(option.string(), { min: 0 });
 
 /** The addresses of the services that the page calls. */
 const calledByPage = (instances: readonly ServiceProcess[]): Record<string, string> => {
@@ -114,9 +114,9 @@ const checkOptions = optionsOf<FleetOptions>('openFleet', {
       main: required(option.filePath()),
       environment: variables,
     }),
-    { least: 0 },
+    { min: 0 },
   ),
-  clients: option.record(option.having<object>('an object'), { least: 0 }),
+  clients: option.record(option.having<object>('an object'), { min: 0 }),
   web: option.flag(),
   game: option.count(),
   started: option.flag(),

@@ -32,7 +32,7 @@ const checkOptions = optionsOf<BrokerOptions>('openBroker', {
   prefer: option.oneOf('java', 'docker'),
   own: option.flag(),
   users: option.record(option.text()),
-  properties: option.record(option.string(), { least: 0 }),
+  properties: option.record(option.string(), { min: 0 }),
   environment: optionsOf<Environment>('environment', {
     kafkaBrokers: required((value, path) => (value === undefined ? undefined : option.string()(value, path))),
     cacheDirectory: required(option.string()),

@@ -61,12 +61,12 @@ const CHECK_LIMIT_MS: DurationMs = 15_000;
 const publisherOptions = optionsOf<PublisherOptions>('openPublisher', {
   ...connectionShape,
   log: required(option.text('the issuer whose events are published')),
-  minRetentionMs: required(option.count({ least: 1 })),
+  minRetentionMs: required(option.count({ min: 1 })),
   createTopic: option.flag(),
-  replicationFactor: option.count({ least: 1, most: 32_767 }),
-  minInsyncReplicas: option.count({ least: 1, most: 32_767 }),
-  publishTimeoutMs: option.count({ least: 1, most: 2 ** 31 - 1 }),
-  checkEveryMs: option.count({ least: 1, most: 2 ** 31 - 1 }),
+  replicationFactor: option.count({ min: 1, max: 32_767 }),
+  minInsyncReplicas: option.count({ min: 1, max: 32_767 }),
+  publishTimeoutMs: option.count({ min: 1, max: 2 ** 31 - 1 }),
+  checkEveryMs: option.count({ min: 1, max: 2 ** 31 - 1 }),
   clock: option.clock,
   telemetry: option.telemetry,
 });
@@ -231,7 +231,7 @@ export function openPublisher(options: PublisherOptions): KafkaPublisher {
       await orTimeout(published);
     },
     appendedAt: () => appendedAt,
-    tail: (most) => readTail(settings, most),
+    tail: (max) => readTail(settings, max),
     replay: () => readAll(settings),
     health() {
       const reason = failure?.message ?? topicCheck.warning();

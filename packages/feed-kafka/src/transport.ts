@@ -39,7 +39,7 @@ const RESET_BACKOFF_AFTER_MS: DurationMs = 5_000;
 /** A client notices a broker that has lost its leader after 21 s, and reconnects. */
 const FEED_STALL_MS: DurationMs = 30_000;
 
-const timer = option.duration({ most: 2 ** 31 - 1 });
+const timer = option.duration({ max: 2 ** 31 - 1 });
 const kafkaTransportOptions = optionsOf<KafkaTransportOptions>('kafkaTransport', {
   ...connectionShape,
   clock: option.clock,

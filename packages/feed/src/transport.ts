@@ -51,7 +51,7 @@ const abilityOptions = optionsOf<TransportAbilities>('a transport', {
   stallMs: option.duration(),
   standbyStallMs: option.duration(),
 });
-const endpointOption = option.record(option.string(), { least: 0 });
+const endpointOption = option.record(option.string(), { min: 0 });
 const evidenceOption = option.callable('a function that hands the issuer a signed record');
 const reportOption = option.callable('a function that hands the issuer a report of this instance');
 

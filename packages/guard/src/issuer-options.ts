@@ -114,8 +114,8 @@ export const issuerShape: OptionShape<IssuerOptions> = {
   absentClaims: option.list(option.text()),
   claimValues: option.record(claimValueOption),
   claimNames: option.record(option.oneOrList(option.text())),
-  skewMs: option.duration({ least: 0, most: CLOCK_TOLERANCE_MS }),
-  maxTokenBytes: option.count({ least: 1 }),
+  skewMs: option.duration({ min: 0, max: CLOCK_TOLERANCE_MS }),
+  maxTokenBytes: option.count({ min: 1 }),
   introspection: introspectionOptions,
 };
 

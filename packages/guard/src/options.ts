@@ -143,7 +143,7 @@ export const guardShape: OptionShape<GuardOptions> = {
   softExpiry: softExpiryOption,
   cache: option.either(
     false,
-    optionsOf<CacheOptions>('cache', { maxEntries: option.count({ least: 1 }), maxBytes: option.count({ least: 1 }) }),
+    optionsOf<CacheOptions>('cache', { maxEntries: option.count({ min: 1 }), maxBytes: option.count({ min: 1 }) }),
   ),
   clock: option.clock,
   telemetry: telemetryOption,

@@ -33,7 +33,7 @@ export const softExpiryOption = option.either(
   optionsOf<SoftExpiry>('softExpiry', {
     claim: option.text(),
     maxAgeMs: option.duration(),
-    maxUses: option.count({ least: 1 }),
+    maxUses: option.count({ min: 1 }),
   }),
 );
 

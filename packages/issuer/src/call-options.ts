@@ -33,7 +33,7 @@ import type {
 const string = option.string();
 const flag = option.flag();
 /** RFC 8707: the client's registration decides which of them are valid. */
-const resource = option.list(string, { least: 0 });
+const resource = option.list(string, { min: 0 });
 
 const lifetime: OptionCheck<Lifetime> = option.either('never', number);
 
@@ -58,11 +58,11 @@ export const clientOptions = optionsOf<Client>('a client', {
   clientId: required(string),
   name: required(string),
   authMethod: required(option.oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')),
-  secretHashes: option.list(string, { least: 0 }),
-  jwks: optionsOf<NonNullable<Client['jwks']>>('jwks', { keys: required(option.list(keyOption, { least: 0 })) }),
+  secretHashes: option.list(string, { min: 0 }),
+  jwks: optionsOf<NonNullable<Client['jwks']>>('jwks', { keys: required(option.list(keyOption, { min: 0 })) }),
   mayIntrospect: flag,
   scope: string,
-  audience: option.list(string, { least: 0 }),
+  audience: option.list(string, { min: 0 }),
   policy: optionsOf<ClientPolicy>('policy', {
     ...sessionPolicyShape,
     storage: option.oneOf('body', 'cookie', 'either'),
@@ -88,7 +88,7 @@ export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
   storage: option.oneOf('body', 'cookie'),
   policy: sessionPolicyOptions,
   credentialVersion: required(option.count()),
-  amr: option.list(option.text(), { least: 0 }),
+  amr: option.list(option.text(), { min: 0 }),
   acr: option.text(),
   replacesSid: string,
 });
@@ -119,7 +119,7 @@ const reauthenticationShape: OptionShape<Reauthentication> = {
   sid: required(string),
   sub: required(string),
   credentialVersion: required(option.count()),
-  amr: required(option.list(option.text(), { least: 0 })),
+  amr: required(option.list(option.text(), { min: 0 })),
   acr: option.text(),
   resource,
 };
@@ -153,7 +153,7 @@ export const renameOptions = optionsOf<RenameSession>('rename', {
 
 /** Rows of a page where the query has no `limit`. */
 export const DEFAULT_PAGE = 100;
-const limit = option.count({ least: 1, most: 1_000 });
+const limit = option.count({ min: 1, max: 1_000 });
 
 export const sessionQuery = optionsOf<SessionQuery>('sessions.list', {
   sub: string,
@@ -199,16 +199,16 @@ const cutoff = optionsOf<CutOffRequest>('revoke', {
   value: required(string),
   reason: required(string),
   endsSession: flag,
-  expiresAt: option.count({ least: 1 }),
+  expiresAt: option.count({ min: 1 }),
   issuer: string,
 });
-const cutoffs = option.list(cutoff, { least: 0 });
+const cutoffs = option.list(cutoff, { min: 0 });
 
 export function cutOffRequests(given: unknown): CutOffRequest | readonly CutOffRequest[] {
   return Array.isArray(given) ? cutoffs(given, 'cutoffs') : cutoff(given);
 }
 
-const subjectList = option.list(string, { least: 0 });
+const subjectList = option.list(string, { min: 0 });
 export const subjects = (given: readonly string[]) => subjectList(given, 'subs');
 
 /** The argument of `preview`: that of `revoke`, `subjectChanged` or `endAllSessions`, distinguished by its members. */

@@ -15,20 +15,20 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const HUNDRED_YEARS_MS = 36_525 * DAY_MS;
 
 interface Bounds {
-  readonly least: DurationMs;
-  readonly most: DurationMs;
+  readonly min: DurationMs;
+  readonly max: DurationMs;
   readonly default: DurationMs;
 }
 
 const BOUNDS = {
-  accessTokenTtlMs: { least: SECOND_MS, most: DAY_MS, default: 15 * MINUTE_MS },
-  refreshTokenTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 30 * DAY_MS },
-  refreshIdleTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
+  accessTokenTtlMs: { min: SECOND_MS, max: DAY_MS, default: 15 * MINUTE_MS },
+  refreshTokenTtlMs: { min: SECOND_MS, max: HUNDRED_YEARS_MS, default: 30 * DAY_MS },
+  refreshIdleTtlMs: { min: SECOND_MS, max: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
   // A minute covers any lost response; each further second helps an attacker (RFC 9700 section 4.14.2).
-  refreshGraceMs: { least: 0, most: MINUTE_MS, default: 10 * SECOND_MS },
+  refreshGraceMs: { min: 0, max: MINUTE_MS, default: 10 * SECOND_MS },
   // The longest recovery, a week, covers a laptop that is closed over a weekend.
-  refreshRecoveryMs: { least: 0, most: 7 * DAY_MS, default: DAY_MS },
-  eventRetentionMs: { least: MINUTE_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
+  refreshRecoveryMs: { min: 0, max: 7 * DAY_MS, default: DAY_MS },
+  eventRetentionMs: { min: MINUTE_MS, max: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
 } as const satisfies Record<string, Bounds>;
 
 type Lengths = Record<keyof typeof BOUNDS, DurationMs>;
@@ -57,7 +57,7 @@ const sharedShape = {
   keyRotation: optionsOf<KeyRotation>('keyRotation', {
     everyMs: intervalOption,
     eventEveryMs: intervalOption,
-    publishBeforeMs: option.count({ least: 1 }),
+    publishBeforeMs: option.count({ min: 1 }),
     algorithm: option.oneOf('RS256', 'ES256'),
   }),
   clock: option.clock,
@@ -81,7 +81,7 @@ export const issuerShape = {
   trustedClock: option.oneOf('issuer', 'publisher'),
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list: no client is built in.
-  clients: option.list(clientOptions, { least: 0 }),
+  clients: option.list(clientOptions, { min: 0 }),
 } as const;
 
 /** The check of the options of `openIssuer`. */
@@ -96,7 +96,7 @@ export const restoreOptions = optionsOf<RestoreOptions>('restoreIssuer', {
       longestTokenTtlMs: required(option.duration()),
     }),
   ),
-  proofs: option.list(option.text(), { least: 0 }),
+  proofs: option.list(option.text(), { min: 0 }),
   setClock: option.flag(),
   lowerTimes: option.callable<NonNullable<RestoreOptions['lowerTimes']>>('a function that lowers times in tables'),
 });
@@ -123,11 +123,11 @@ function lengthOption(name: keyof Lengths, value: DurationMs | undefined): Durat
 
 /** What is wrong with a length of time, and what would be right; undefined: nothing. */
 export function lengthProblem(name: keyof Lengths, value: DurationMs | undefined): string | undefined {
-  const { least, most } = BOUNDS[name];
+  const { min, max } = BOUNDS[name];
   if (value === undefined) return undefined;
   if (name === 'accessTokenTtlMs' && value % SECOND_MS !== 0) return `${name} must be whole seconds, got ${value}`;
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return undefined;
-  return `${name} must be whole milliseconds from ${least} to ${most}, got ${value}`;
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return undefined;
+  return `${name} must be whole milliseconds from ${min} to ${max}, got ${value}`;
 }
 
 /** A longer interval is a mistake: no rotation is `'never'`. */
@@ -160,6 +160,6 @@ function toKeyRotation(options: KeyRotation): Required<KeyRotation> {
   return { everyMs, eventEveryMs, publishBeforeMs, algorithm };
 }
 
-function isWithin(value: DurationMs, least: DurationMs, most: DurationMs): boolean {
-  return Number.isSafeInteger(value) && value >= least && value <= most;
+function isWithin(value: DurationMs, min: DurationMs, max: DurationMs): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
 }

@@ -47,7 +47,7 @@ export const DEFAULT_MAX_TOKEN_BYTES = 8_192;
 const headerCache = createHeaderCache({ entries: 64, longestKey: 512 });
 
 const NO_LIMITS: CompactJwsLimits = Object.freeze({});
-const compactJwsLimits = optionsOf<CompactJwsLimits>('parseCompactJws', { maxBytes: option.count({ least: 1 }) });
+const compactJwsLimits = optionsOf<CompactJwsLimits>('parseCompactJws', { maxBytes: option.count({ min: 1 }) });
 
 /** Callers give limits with every token: the usual object, with one valid member, is not copied. */
 function checkedLimits(limits: CompactJwsLimits): CompactJwsLimits {

@@ -244,7 +244,7 @@ function normalizedType(typ: string): string {
 }
 
 /** Greatest tolerance: the denylist purges rows 60 s after the `exp` of their last token. */
-const tolerance = option.duration({ least: 0, most: CLOCK_TOLERANCE_MS });
+const tolerance = option.duration({ min: 0, max: CLOCK_TOLERANCE_MS });
 
 /** The checks of a verifier's options. */
 export const verifierShape: OptionShape<VerifierOptions> = {
@@ -258,14 +258,14 @@ export const verifierShape: OptionShape<VerifierOptions> = {
   kidMayBeAbsent: option.flag(),
   algorithms: option.list(option.oneOf(...ALGORITHMS)),
   audienceClaim: option.text(),
-  requiredClaims: option.list(option.oneOrList(option.text()), { least: 0 }),
-  absentClaims: option.list(option.text(), { least: 0 }),
+  requiredClaims: option.list(option.oneOrList(option.text()), { min: 0 }),
+  absentClaims: option.list(option.text(), { min: 0 }),
   expires: option.oneOf('required', 'absent'),
   issuedAt: option.oneOf('required', 'optional'),
   toleranceMs: tolerance,
   iatToleranceMs: tolerance,
   expiryToleranceMs: tolerance,
-  maxBytes: option.count({ least: 1 }),
+  maxBytes: option.count({ min: 1 }),
   sharesSignatures: option.flag(),
 };
 

@@ -120,8 +120,8 @@ const refused: [string, (value: unknown, path: string) => unknown, unknown[]][] 
     ],
   ],
   ['flag', option.flag(), ['true', 'false', 0, 1, null, undefined]],
-  ['count', option.count({ least: 1 }), [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '1', 1n, null]],
-  ['duration', option.duration({ most: 10 }), [0, -1, 11, Number.NaN, Number.POSITIVE_INFINITY, '5s', null]],
+  ['count', option.count({ min: 1 }), [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '1', 1n, null]],
+  ['duration', option.duration({ max: 10 }), [0, -1, 11, Number.NaN, Number.POSITIVE_INFINITY, '5s', null]],
   ['oneOf', option.oneOf('deny', 'allow'), ['Deny', '', null, ['deny'], 0]],
   [
     'list',

@@ -70,12 +70,12 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
   authenticate: required(option.callable<RevocationsHandlerOptions['authenticate']>()),
   clock: option.clock,
   telemetry: option.telemetry,
-  heartbeatMs: option.duration({ most: 2 ** 31 - 1 }),
-  readersPerClient: option.count({ least: 1 }),
-  standbyPerClient: option.count({ least: 1 }),
-  readerBufferBytes: option.count({ least: 1_024 }),
-  bufferBytes: option.count({ least: 1_024 }),
-  stuckMs: option.duration({ most: 2 ** 31 - 1 }),
+  heartbeatMs: option.duration({ max: 2 ** 31 - 1 }),
+  readersPerClient: option.count({ min: 1 }),
+  standbyPerClient: option.count({ min: 1 }),
+  readerBufferBytes: option.count({ min: 1_024 }),
+  bufferBytes: option.count({ min: 1_024 }),
+  stuckMs: option.duration({ max: 2 ** 31 - 1 }),
 });
 
 /**
@@ -262,7 +262,7 @@ async function receiveEvidence(source: LogSource, request: IncomingMessage, resp
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-const secretsById = option.record(option.text('a secret that is not empty'), { least: 0 });
+const secretsById = option.record(option.text('a secret that is not empty'), { min: 0 });
 
 /**
  * Creates the option `authenticate` of `createRevocationsHandler` for HTTP Basic (RFC 7617). An unknown client takes the same time as a

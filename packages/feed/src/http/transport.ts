@@ -90,7 +90,7 @@ const httpTransportOptions = optionsOf<HttpTransportOptions>('httpTransport', {
   fetch: option.callable<Fetch>(),
   clock: option.clock,
   telemetry: option.telemetry,
-  stallMs: option.duration({ most: 2 ** 31 - 1 }),
+  stallMs: option.duration({ max: 2 ** 31 - 1 }),
 });
 
 function checkOptions(given: HttpTransportOptions): HttpTransportSettings {

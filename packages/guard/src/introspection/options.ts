@@ -44,11 +44,11 @@ export const introspectionOptions = optionsOf<IntrospectionOptions>('introspecti
   clientId: required(option.text()),
   clientSecret: required(option.textOrSource()),
   url: option.url(),
-  timeoutMs: option.duration({ most: MAX_TIMER_MS }),
-  maxConcurrent: option.count({ least: 1 }),
+  timeoutMs: option.duration({ max: MAX_TIMER_MS }),
+  maxConcurrent: option.count({ min: 1 }),
   maxWaiting: option.count(),
-  breakAfter: option.count({ least: 1 }),
-  breakMs: option.duration({ most: MAX_TIMER_MS }),
+  breakAfter: option.count({ min: 1 }),
+  breakMs: option.duration({ max: MAX_TIMER_MS }),
 });
 
 /** @param options checked */

@@ -49,11 +49,11 @@ export const liveShape = <C>(): OptionShape<LiveOptions<C>> => ({
 
 export const socketShape = <C>(): OptionShape<SocketOptions<C>> => ({
   ...liveShape<C>(),
-  origins: required(option.list(origin, { least: 0 })),
+  origins: required(option.list(origin, { min: 0 })),
   allowNoOrigin: option.flag(),
-  maxMessageBytes: option.count({ least: 1 }),
-  maxMessagesPerSecond: option.count({ least: 1 }),
-  maxBufferedBytes: option.count({ least: 1 }),
+  maxMessageBytes: option.count({ min: 1 }),
+  maxMessagesPerSecond: option.count({ min: 1 }),
+  maxBufferedBytes: option.count({ min: 1 }),
 });
 
 /** @throws TypeError */

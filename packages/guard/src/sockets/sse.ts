@@ -51,8 +51,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const sseOptions = optionsOf<SseOptions>('guardSse', {
   ...liveShape<ServerResponse>(),
-  heartbeatMs: option.duration({ most: LONGEST_TIMER_MS }),
-  maxBufferedBytes: option.count({ least: 1 }),
+  heartbeatMs: option.duration({ max: LONGEST_TIMER_MS }),
+  maxBufferedBytes: option.count({ min: 1 }),
 });
 const longPollOptions = optionsOf<LongPollOptions>('guardLongPoll', liveShape<ServerResponse>());
 

@@ -26,7 +26,7 @@ export interface IssuerHttpOptions extends EndpointOptions {
 
 const issuerHttpShape = {
   ...endpointShape,
-  feedClients: option.record(option.text('a secret that is not empty'), { least: 0 }),
+  feedClients: option.record(option.text('a secret that is not empty'), { min: 0 }),
   cors: option.list(option.text('an origin such as https://app.example: scheme, host and port, no path', ORIGIN)),
   clock: option.clock,
 };

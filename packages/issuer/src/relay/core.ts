@@ -101,7 +101,7 @@ interface RelayCoreOptions {
   readonly limit?: number;
 }
 
-const relayOptions = optionsOf<RelayCoreOptions>('createRelayCore', { limit: option.count({ least: 1 }) });
+const relayOptions = optionsOf<RelayCoreOptions>('createRelayCore', { limit: option.count({ min: 1 }) });
 
 /** The relay's logic: pure. */
 export interface RelayCore {

@@ -12,9 +12,9 @@ export type OptionCheck<T> = (value: unknown, path: string) => T;
 /** Bounds of a number, both included. */
 export interface NumberBounds {
   /** Default: no lower bound. */
-  readonly least?: number;
+  readonly min?: number;
   /** Default: no upper bound. */
-  readonly most?: number;
+  readonly max?: number;
 }
 
 /** Creates the error for a wrong value. It names the option and what would be right, and quotes no text. */
@@ -73,21 +73,21 @@ function flag(): OptionCheck<boolean> {
 }
 
 /** A whole number. */
-function count({ least = 0, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
+function count({ min = 0, max = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
   const expected =
-    most === Number.MAX_SAFE_INTEGER ? `a whole number, ${least} or more` : `a whole number from ${least} to ${most}`;
+    max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `a whole number from ${min} to ${max}`;
   return (value, path) => {
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
     throw optionError(path, expected, value);
   };
 }
 
-/** A length of time in ms, above 0 unless `least` says otherwise, and finite. Timers take at most 2^31 - 1. */
-function duration({ least, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
-  const lower = least === undefined ? 'above 0' : `of at least ${least}`;
-  const expected = `a number of milliseconds ${lower}${most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`}`;
+/** A length of time in ms, above 0 unless `min` says otherwise, and finite. Timers take at most 2^31 - 1. */
+function duration({ min, max = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
+  const lower = min === undefined ? 'above 0' : `of at least ${min}`;
+  const expected = `a number of milliseconds ${lower}${max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max}`}`;
   return (value, path) => {
-    const isRight = typeof value === 'number' && (least === undefined ? value > 0 : value >= least) && value <= most;
+    const isRight = typeof value === 'number' && (min === undefined ? value > 0 : value >= min) && value <= max;
     if (isRight) return value;
     throw optionError(path, expected, value);
   };
@@ -102,11 +102,11 @@ function oneOf<const T extends string | number | boolean>(...allowed: readonly T
   };
 }
 
-/** A list. One element at least, unless `least` is 0. Holes are refused. */
-function list<T>(element: OptionCheck<T>, { least = 1 }: { readonly least?: number } = {}): OptionCheck<readonly T[]> {
+/** A list. One element at least, unless `min` is 0. Holes are refused. */
+function list<T>(element: OptionCheck<T>, { min = 1 }: { readonly min?: number } = {}): OptionCheck<readonly T[]> {
   return (value, path) => {
-    if (!Array.isArray(value) || value.length < least) {
-      throw optionError(path, least === 0 ? 'a list' : `a list of at least ${least}`, value);
+    if (!Array.isArray(value) || value.length < min) {
+      throw optionError(path, min === 0 ? 'a list' : `a list of at least ${min}`, value);
     }
     return Object.freeze(Array.from(value as readonly unknown[], (one, at) => element(one, `${path}[${at}]`)));
   };
@@ -118,17 +118,17 @@ function oneOrList<T>(element: OptionCheck<T>): OptionCheck<T | readonly T[]> {
   return (value, path) => (Array.isArray(value) ? many(value, path) : element(value, path));
 }
 
-/** An object from names of the caller's choice to values. One name at least, unless `least` is 0. */
+/** An object from names of the caller's choice to values. One name at least, unless `min` is 0. */
 function record<T>(
   element: OptionCheck<T>,
-  { least = 1 }: { readonly least?: number } = {},
+  { min = 1 }: { readonly min?: number } = {},
 ): OptionCheck<Readonly<Record<string, T>>> {
   return (value, path) => {
     const found = ownValues(value, path, 'a plain object with a name for each value');
     const copy: Record<string, T> = Object.create(null);
     for (const [name, one] of found) copy[name] = element(one, `${path}.${name}`);
-    if (found.size >= least) return Object.freeze(copy);
-    throw optionError(path, `an object with at least ${least} name`, {});
+    if (found.size >= min) return Object.freeze(copy);
+    throw optionError(path, `an object with at least ${min} name`, {});
   };
 }
 

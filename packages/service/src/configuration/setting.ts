@@ -131,16 +131,15 @@ function durationOrNever(options: DurationOptions) {
 
 function boundedDuration(options: DurationOptions) {
   const { atLeast = '0s', atMost = '3650d' } = options;
-  const [least, most] = [parseDuration(atLeast)?.value, parseDuration(atMost)?.value];
-  if (least === undefined || most === undefined)
-    throw new TypeError('atLeast and atMost must be durations such as 10s');
+  const [min, max] = [parseDuration(atLeast)?.value, parseDuration(atMost)?.value];
+  if (min === undefined || max === undefined) throw new TypeError('atLeast and atMost must be durations such as 10s');
   const bounds = [
     options.atLeast === undefined ? '' : `, at least ${atLeast}`,
     options.atMost === undefined ? '' : `, at most ${atMost}`,
   ].join('');
   return {
     accepts: `a number with a unit, such as 500ms, 10s, 15m, 12h or 30d${bounds}`,
-    parse: (text: string) => within(parseDuration(text), (ms) => ms >= least && ms <= most),
+    parse: (text: string) => within(parseDuration(text), (ms) => ms >= min && ms <= max),
   };
 }
 

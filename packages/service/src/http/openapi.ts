@@ -26,8 +26,8 @@ const checkOptions = optionsOf<OpenApiOptions>('openApiDocument', {
   version: required(option.text()),
   description: option.text(),
   servers: required(option.list(option.text())),
-  operations: required(option.list(option.having<Operation>('an operation', 'handle'), { least: 0 })),
-  tags: option.record(option.text(), { least: 0 }),
+  operations: required(option.list(option.having<Operation>('an operation', 'handle'), { min: 0 })),
+  tags: option.record(option.text(), { min: 0 }),
   scopes: option.record(option.text()),
 });
 

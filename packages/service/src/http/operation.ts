@@ -104,8 +104,8 @@ const checkOperation = optionsOf<Operation>('operation', {
       }),
     ),
   ),
-  errors: required(option.list(errorCode, { least: 0 })),
-  use: option.list(option.callable<RequestHandler>(), { least: 0 }),
+  errors: required(option.list(errorCode, { min: 0 })),
+  use: option.list(option.callable<RequestHandler>(), { min: 0 }),
   handle: required(option.callable<Operation['handle']>()),
 });
 

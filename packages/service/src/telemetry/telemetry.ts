@@ -21,7 +21,7 @@ interface TelemetryOptions {
 const checkOptions = optionsOf<TelemetryOptions>('createTelemetry', {
   service: required(option.text()),
   level: option.oneOf('debug', 'info', 'warn', 'error'),
-  metrics: option.list(option.oneOf(...(Object.keys(METRIC_GROUPS) as MetricGroup[])), { least: 0 }),
+  metrics: option.list(option.oneOf(...(Object.keys(METRIC_GROUPS) as MetricGroup[])), { min: 0 }),
   destination: option.having<DestinationStream>('a stream', 'write'),
 });
 

@@ -95,7 +95,7 @@ export interface KeySourceSettings {
 }
 
 /** A longer delay overflows the 31 bits of a timer, which then fires at once. */
-const timer = option.duration({ most: 2 ** 31 - 1 });
+const timer = option.duration({ max: 2 ** 31 - 1 });
 
 const keySourceOptions = optionsOf<KeySourceOptions>('openKeySource', {
   url: required(option.url({ query: true })),
@@ -107,7 +107,7 @@ const keySourceOptions = optionsOf<KeySourceOptions>('openKeySource', {
   cooldownMs: timer,
   refreshMs: timer,
   timeoutMs: timer,
-  maxBytes: option.count({ least: 1, most: 2 ** 31 - 1 }),
+  maxBytes: option.count({ min: 1, max: 2 ** 31 - 1 }),
 });
 
 /** @throws TypeError for an option that is missing, unknown or out of its range */

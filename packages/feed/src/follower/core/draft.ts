@@ -22,7 +22,7 @@ const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
   log: required(option.text('the iss of the events')),
   feed: required(feedDescriptionOptions),
   silenceMs: option.duration(),
-  maxStalenessMs: option.duration({ least: 0 }),
+  maxStalenessMs: option.duration({ min: 0 }),
 });
 
 /** The options with their defaults filled in. */
