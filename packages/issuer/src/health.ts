@@ -53,7 +53,7 @@ function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
     const lastError = maintenance.lastError();
     const excess = store.overLimit();
     const status = lastError === null && excess === undefined ? 'pass' : 'warn';
-    return { name: 'database', status, epoch, head, floor, lastError, ...excess };
+    return { name: 'database', status, epoch, head, lowWatermark: floor, lastError, ...excess };
   } catch (error) {
     return { name: 'database', status: 'fail', lastError: error instanceof Error ? error.message : String(error) };
   }
