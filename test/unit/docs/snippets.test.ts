@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { compile, isTypeScript, readSnippets } from './snippets.ts';
@@ -23,6 +24,12 @@ test('every block of TypeScript compiles, and one that does not is reported with
   expect(compile([...blocks, wrong])).toEqual([
     "wrong.md:1, line 1: Type 'string' is not assignable to type 'number'.",
   ]);
+});
+
+test.each(['nginx.conf', 'traefik.yaml', 'envoy.yaml'])('docs/gate.md has examples/gate/%s as it is', (name) => {
+  const example = readFileSync(`examples/gate/${name}`, 'utf8');
+  const blocks = snippets.filter(({ place }) => place.startsWith('docs/gate.md')).map(({ text }) => text);
+  expect(blocks).toContain(example);
 });
 
 describe('a block parses', () => {
