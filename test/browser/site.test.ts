@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AxeResults } from 'axe-core';
+import type { AxeResults, RunOptions } from 'axe-core';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -88,55 +88,80 @@ const overflow = (page: Page) =>
 /** The diagrams of a page have been drawn. */
 const drawn = (page: Page) => page.waitForFunction(() => document.querySelector('.diagram-text') === null);
 
+/** Pages that load at once: most of the time of one goes by in the browser. */
+const TABS = 3;
+
+/** Visits each page in one of a few tabs. @returns what was found, by page */
+async function visitAll(
+  paths: readonly string[],
+  width: number,
+  inspect: (page: Page, path: string) => Promise<readonly string[]>,
+): Promise<string[]> {
+  const found: string[] = [];
+  const waiting = [...paths];
+  const visit = async () => {
+    const { page, problems } = await openPage(width, 'light');
+    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+      await page.goto(`${origin}/${path}`);
+      await drawn(page);
+      found.push(...(await inspect(page, path)), ...problems());
+    }
+  };
+  await Promise.all(Array.from({ length: TABS }, visit));
+  return found.sort();
+}
+
 describe('each page', () => {
   test('loads without an error and fits 360 px', async () => {
-    const { page, problems } = await openPage(360, 'light');
     const pages = pagesBelow('**/*.html');
     expect(pages.length).toBeGreaterThan(100);
-    const found: string[] = [];
-    for (const path of pages) {
-      await page.goto(`${origin}/${path}`);
-      await drawn(page);
+    const found = await visitAll(pages, 360, async (page, path) => {
       const pixels = await overflow(page);
-      if (pixels > 0) found.push(`${path} is ${pixels} px too wide`);
-      found.push(...problems());
-    }
+      return pixels > 0 ? [`${path} is ${pixels} px too wide`] : [];
+    });
     expect(found).toEqual([]);
   });
-});
 
-describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
-  test('axe finds no serious fault', async () => {
-    const { page } = await openPage(1280, colorScheme);
-    const found: string[] = [];
+  test('has no serious fault for axe, in light colours and in dark ones', async () => {
     const samples = ['api/index.html', 'api/@rescind/guard.html', 'decisions/index.html', 'decisions/guard-cache.html'];
-    for (const path of [...pagesBelow('*.html'), ...samples]) {
-      await page.goto(`${origin}/${path}`);
-      await drawn(page);
+    const found = await visitAll([...pagesBelow('*.html'), ...samples], 1280, async (page, path) => {
+      await page.emulateMedia({ colorScheme: 'light' });
       await page.evaluate(axe.source);
-      const { violations } = await page.evaluate(() =>
-        (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-      );
-      for (const { id, impact, nodes } of violations) {
-        if (impact !== 'serious' && impact !== 'critical') continue;
-        found.push(`${path}: ${id}: ${nodes.length} × ${nodes[0]?.html.slice(0, 200)}`);
-      }
-    }
+      const light = await seriousFaults(page, {});
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.waitForFunction(() => document.documentElement.classList.contains('dark'));
+      await drawn(page);
+      // Only colours differ.
+      const dark = await seriousFaults(page, { runOnly: ['color-contrast'] });
+      return [...light, ...dark.map((fault) => `dark: ${fault}`)].map((fault) => `${path}: ${fault}`);
+    });
     expect(found).toEqual([]);
   });
 });
 
-describe('the search', () => {
-  test.each(['not-before policy', 'denylist', 'createGuard'])('finds "%s"', async (words) => {
-    const { page, problems } = await openPage(1280, 'light');
-    await page.goto(origin);
-    await page.locator('#local-search button').click();
-    await page.locator('#localsearch-input').fill(words);
-    await page.locator('#localsearch-list a').first().click();
-    await page.waitForURL((url) => url.pathname !== '/');
-    await page.locator('.vp-doc', { hasText: words }).waitFor();
-    expect(problems()).toEqual([]);
-  });
+async function seriousFaults(page: Page, options: RunOptions): Promise<string[]> {
+  const { violations } = await page.evaluate(
+    (given) => (globalThis as unknown as { axe: { run(of: RunOptions): Promise<AxeResults> } }).axe.run(given),
+    options,
+  );
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.length} × ${nodes[0]?.html.slice(0, 200)}`);
+}
+
+test.each([
+  ['not-before', '/comparison.html'],
+  ['denylist', undefined],
+  ['createGuard', '/api/@rescind/guard.html'],
+])('the search finds "%s"', async (words, path) => {
+  const { page, problems } = await openPage(1280, 'light');
+  await page.goto(origin);
+  await page.locator('#local-search button').click();
+  await page.locator('#localsearch-input').fill(words);
+  await page.locator('#localsearch-list a').first().click();
+  await page.waitForURL((url) => (path === undefined ? url.pathname !== '/' : url.pathname === path));
+  await page.locator('.vp-doc', { hasText: words }).waitFor();
+  expect(problems()).toEqual([]);
 });
 
 test('the switch of colours draws the diagrams again', async () => {

@@ -12,6 +12,8 @@ import { patchRequestQueue } from './request-queue-patch.ts';
 /** One client of kafkajs. After any error its owner destroys it and creates another one. */
 export interface KafkaClient {
   readonly kafka: Kafka;
+  /** From now on its connections keep the process alive. */
+  ref(): void;
   /** Closes every connection at once, and stops its log. */
   destroy(): void;
 }
@@ -62,13 +64,18 @@ function isRepeated(telemetry: Telemetry, text: string): boolean {
   return false;
 }
 
-export function createClient(connection: CheckedConnection, telemetry: Telemetry): KafkaClient {
+/** @param keepsAlive whether its connections keep the process alive; see `KafkaClient.ref` */
+export function createClient(
+  connection: CheckedConnection,
+  telemetry: Telemetry,
+  { keepsAlive = true }: { readonly keepsAlive?: boolean } = {},
+): KafkaClient {
   registerCodecs();
   if (!patchRequestQueue())
     telemetry.log('warn', 'kafka_client_unknown', {
       reason: 'this version of kafkajs runs a timer every millisecond on Node 24',
     });
-  const sockets = createSockets();
+  const sockets = createSockets(keepsAlive);
   const redact = createRedactor(connection.secrets);
   let destroyed = false;
 
@@ -104,6 +111,7 @@ export function createClient(connection: CheckedConnection, telemetry: Telemetry
   });
   return {
     kafka,
+    ref: sockets.ref,
     destroy() {
       destroyed = true;
       sockets.destroy();
@@ -128,17 +136,21 @@ const KEEP_ALIVE_MS = 60_000;
  */
 interface Sockets {
   readonly factory: ISocketFactory;
+  /** From now on they keep the process alive. */
+  ref(): void;
   /** Destroys all of them, and each that is opened later. */
   destroy(): void;
 }
 
-function createSockets(): Sockets {
+function createSockets(keepAlive: boolean): Sockets {
   const open = new Set<Socket>();
+  let isRef = keepAlive;
   let destroyed = false;
   return {
     factory({ host, port, ssl, onConnect }) {
       const name = isIP(host) === 0 ? { servername: host } : {};
       const socket = ssl ? connectTls({ host, port, ...name, ...ssl }, onConnect) : connect({ host, port }, onConnect);
+      if (!isRef) socket.unref();
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
       // Each write is a whole request: Nagle's algorithm would delay it by milliseconds.
       socket.setNoDelay(true);
@@ -146,6 +158,10 @@ function createSockets(): Sockets {
       socket.once('close', () => open.delete(socket));
       if (destroyed) socket.destroy();
       return socket;
+    },
+    ref() {
+      isRef = true;
+      for (const socket of open) socket.ref();
     },
     destroy() {
       destroyed = true;

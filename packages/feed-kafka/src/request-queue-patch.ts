@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 /**
  * kafkajs 2.2.4 keeps a timer running for each connection, even when no request waits, and gives it a negative delay: on Node 24 it
  * fires every millisecond, with a TimeoutNegativeWarning. The timer sends requests that wait. The patched method starts it only while
- * a request waits.
+ * a request waits. Another timer of each connection looks for requests without an answer: it keeps the process alive as long as the
+ * connection is open, which is up to the socket (`createClient`).
  */
 
 /** The part of kafkajs's request queue that the patch touches. */
@@ -13,10 +14,14 @@ interface RequestQueue {
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   checkPendingRequests(): void;
+  readonly requestTimeoutIntervalId: NodeJS.Timeout | null | undefined;
 }
 
 interface RequestQueueClass {
-  readonly prototype: { scheduleCheckPendingRequests: (this: RequestQueue) => void };
+  readonly prototype: {
+    scheduleCheckPendingRequests: (this: RequestQueue) => void;
+    scheduleRequestTimeoutCheck: (this: RequestQueue) => void;
+  };
 }
 
 /** SHA-256 of the method's source in 2.2.4. Any other source is not patched. */
@@ -37,6 +42,11 @@ export function patchRequestQueue(): boolean {
   const source = String(prototype.scheduleCheckPendingRequests);
   if (createHash('sha256').update(source).digest('hex') !== KNOWN_SOURCE) return false;
   prototype.scheduleCheckPendingRequests = scheduleCheckPendingRequests;
+  const { scheduleRequestTimeoutCheck } = prototype;
+  prototype.scheduleRequestTimeoutCheck = function (this: RequestQueue) {
+    scheduleRequestTimeoutCheck.call(this);
+    this.requestTimeoutIntervalId?.unref();
+  };
   applied = true;
   return true;
 }

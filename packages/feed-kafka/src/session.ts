@@ -81,7 +81,8 @@ const CHUNK = 500;
 export function openSession(settings: SessionSettings, listener: SessionListener): Session {
   const { connection, telemetry, sessionTimeoutMs } = settings;
   const { topic } = connection;
-  const client = createClient(connection, telemetry);
+  // A reader alone keeps no process alive, whatever its transport.
+  const client = createClient(connection, telemetry, { keepsAlive: false });
   const consumer = client.kafka.consumer({
     // A group that no other consumer is in or ever was: two members would share the one partition.
     groupId: `rescind.${connection.clientId}.${randomUUID()}`,
@@ -238,8 +239,12 @@ export function openSession(settings: SessionSettings, listener: SessionListener
   return {
     async close() {
       finish();
+      // A process that awaits this lives until it is done.
+      client.ref();
       const left = Promise.all([consumer.disconnect().catch(() => undefined), running]);
-      await Promise.race([left, delay(LEAVE_MS, undefined, { ref: false })]);
+      const leaving = new AbortController();
+      await Promise.race([left, delay(LEAVE_MS, undefined, { signal: leaving.signal }).catch(() => undefined)]);
+      leaving.abort();
       client.destroy();
     },
   };

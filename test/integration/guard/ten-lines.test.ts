@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { broker, uniqueTopic } from '../../support/kafka.ts';
+import { testTopic } from '../../support/kafka-topic.ts';
 import type { ServiceProcess } from '../../support/process.ts';
 import { startProcess } from '../../support/process.ts';
+import { freePort } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { TestIssuer } from './issuer.ts';
 import { openTestIssuer } from './issuer.ts';
@@ -12,8 +15,14 @@ import { ask } from './setting.ts';
 
 const FILE = fileURLToPath(new URL('./ten-lines.ts', import.meta.url));
 
-function start(issuer: TestIssuer, denylistPath: string, environment: Record<string, string> = {}): ServiceProcess {
-  const options = { issuer: issuer.url, audience: 'prices', clientSecret: 'a-secret-of-the-reader', denylistPath };
+function start(
+  issuer: TestIssuer,
+  denylistPath: string,
+  environment: Record<string, string> = {},
+  more: object = {},
+): ServiceProcess {
+  const clientSecret = 'a-secret-of-the-reader';
+  const options = { issuer: issuer.url, audience: 'prices', clientSecret, denylistPath, ...more };
   return startProcess(FILE, environment, [JSON.stringify(options)]);
 }
 
@@ -86,6 +95,32 @@ test('the process ends after server.close() before it has caught up', async () =
   await waitFor('the connection is refused', () => service.output().includes('[feed_connection_lost]'), 20_000);
   service.kill('SIGTERM');
   expect(await ended(service)).toBe(0);
+});
+
+describe('with Kafka', () => {
+  const connection = (brokers: readonly string[]) => ({ brokers, topic: uniqueTopic(), clientId: 'prices' });
+
+  test('the process ends after server.close() while the log is read, and after close() of the guard too', async () => {
+    const { brokers } = await broker();
+    const kafka = connection(brokers);
+    const topic = testTopic(brokers, kafka.topic);
+    await topic.create();
+    const issuer = await openTestIssuer();
+    const [first, second] = [1, 2].map(() => start(issuer, freshPath(), {}, { kafka }));
+    await waitFor('both read the topic', async () => (await topic.members('rescind.prices')) === 2, 30_000);
+    first?.kill('SIGTERM');
+    second?.kill('SIGINT');
+    expect(await Promise.all([first, second].map((service) => service && ended(service)))).toEqual([0, 0]);
+  });
+
+  test('the process ends after server.close() while no broker answers', async () => {
+    const issuer = await openTestIssuer();
+    const kafka = connection([`127.0.0.1:${await freePort()}`]);
+    const service = start(issuer, freshPath(), {}, { kafka });
+    await waitFor('Kafka is lost', () => service.output().includes('[kafka_lost]'), 20_000);
+    service.kill('SIGTERM');
+    expect(await ended(service)).toBe(0);
+  });
 });
 
 test('{worker} gives each instance of pm2 a file, and a shared file is refused with advice', async () => {
