@@ -110,6 +110,27 @@ test('a login of another user in another tab ends the session of the first tab, 
   expect([...sent]).toEqual([subject]);
 });
 
+test.each(['cookie', 'body'])(
+  'after an account is switched in one tab, the other continues with it on demand, in %s mode',
+  async (mode) => {
+    const { page, open, user } = await web.loggedIn(`?mode=${mode}`);
+    const other = await open(`/?mode=${mode}`);
+    await other.getByRole('heading', { name: `Hello, ${user.username}` }).waitFor();
+    await page.getByRole('button', { name: 'Log out', exact: true }).click();
+    await loginAgain(other);
+    await logIn(other, user);
+    // The first tab still shows the login, and another user takes it.
+    const second = await web.fleet.client.register();
+    await logIn(page, second);
+    await other.getByText('Another login in this browser has ended this session.').waitFor();
+    expect(await other.getByRole('heading', { name: /^Hello/ }).count()).toBe(0);
+    await other.getByRole('button', { name: 'Continue with the account of the other tab' }).click();
+    await other.getByRole('heading', { name: `Hello, ${second.username}` }).waitFor();
+    expect(await claim(other, 'sub')).toBe(await claim(page, 'sub'));
+    expect(await claim(other, 'sid')).toBe(await claim(page, 'sid'));
+  },
+);
+
 test('the back button after a logout shows the login, not the claims', async () => {
   const { page } = await web.loggedIn();
   await page.getByRole('link', { name: 'Devices' }).click();

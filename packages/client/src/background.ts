@@ -9,7 +9,7 @@ interface Options {
   /** Empty: no other tab shares the session. */
   readonly channelName: string;
   /** The work that a logout without a connection leaves. */
-  readonly resume: () => Promise<void>;
+  readonly resume: () => Promise<unknown>;
 }
 
 /** Renews on time, and listens to the page and to other tabs. */

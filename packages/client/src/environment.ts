@@ -51,10 +51,6 @@ export interface Channel {
 
 export const ignore = (): void => undefined;
 
-export function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimeout(resolve, ms));
-}
-
 /**
  * Waits for `work`, or for what `arm` sets off.
  * @param arm returns what disarms it

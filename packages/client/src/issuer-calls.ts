@@ -99,7 +99,7 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
     async refresh(refreshToken, resource) {
       const form = {
         grant_type: 'refresh_token',
-        ...(!isCookie && { refresh_token: refreshToken }),
+        ...(refreshToken && { refresh_token: refreshToken }),
         ...(resource && { resource }),
       };
       return refreshResult(await post('/oauth2/token', form), isCookie);
@@ -109,7 +109,7 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
       const answer = await post(path, { ...more, ...credentials }, accessToken);
       const tokens = tokensOf(answer);
       if (tokens) return tokens;
-      throw failureOf(answer, answer.status < 500 ? 'login_refused' : 'unavailable');
+      throw failureOf(answer, answer.status < 500 && codeIn(answer.data) ? 'login_refused' : 'unavailable');
     },
     async revoke(token) {
       // The cookie is cleared by a logout.
@@ -138,15 +138,13 @@ function refreshResult(answer: Answer, byCookie: boolean): RefreshResult {
   if (tokens) return { tokens };
   const { status, data } = answer;
   const code = codeIn(data) ?? '';
-  if (data.error === 'invalid_grant') {
+  const isRefused = code && [400, 401, 403].includes(status);
+  const isMissing = isRefused && byCookie && JSON.stringify(data).includes('"path":"refresh_token"');
+  if (isMissing || (isRefused && data.error === 'invalid_grant')) {
     const reason = textOf(data.reason);
     const byReason = !reason ? 'expired' : /log(ged_)?out/.test(reason) ? 'logout' : 'revoked';
-    return { end: { reason: ENDED[code] ?? byReason, code, here: true } };
+    return { end: { reason: ENDED[code] ?? byReason, code: isMissing ? 'cookie_missing' : code, here: true } };
   }
-  if (status === 400 && byCookie && JSON.stringify(data).includes('"path":"refresh_token"')) {
-    return { end: { reason: 'expired', code: 'cookie_missing', here: true } };
-  }
-  const isRefused = code && [400, 401, 403].includes(status);
   throw failureOf(answer, isRefused ? 'wrong_setup' : 'unavailable');
 }
 
@@ -166,7 +164,7 @@ function tokensOf({ status, data }: Answer): TokenResponse | undefined {
 
 export function isTokenResponse(data: object): data is TokenResponse {
   const { access_token: token, expires_in: seconds, refresh_token: refresh, sid } = data as Partial<TokenResponse>;
-  return [token, refresh ?? sid, sid].every(textOf) && Number(seconds) > 0;
+  return [token, refresh ?? sid, sid].every(textOf) && Number(seconds) >= 1;
 }
 
 /**
@@ -180,14 +178,15 @@ export function recordOf(
   before?: SessionRecord,
 ): SessionRecord {
   const refreshToken = tokens.refresh_token ?? before?.refreshToken;
-  const { expires_in: life, refresh_in: after = life / 2 } = tokens;
+  const life = tokens.expires_in;
+  const after = Number(tokens.refresh_in);
   return {
     sid: tokens.sid,
     generation: (before?.generation ?? 0) + 1,
     accessToken: tokens.access_token,
     refreshToken: mode === 'body' ? refreshToken : undefined,
     expiresInMs: life * 1_000,
-    refreshInMs: after * 1_000,
+    refreshInMs: (after > 0 ? after : life / 2) * 1_000,
     requestedAt,
   };
 }
@@ -195,8 +194,8 @@ export function recordOf(
 /** RFC 9110 section 10.2.3: seconds or a date. */
 function retryAfterOf(headers: Headers, clock: Clock): number | undefined {
   const text = String(headers.get('retry-after'));
-  const pauseMs = Number(text) * 1_000 || Date.parse(text) - clock.now();
-  return Math.min(Math.max(pauseMs, 0), LONGEST_RETRY_MS) || undefined;
+  const pauseMs = Math.min(Number(text) * 1_000 || Date.parse(text) - clock.now(), LONGEST_RETRY_MS);
+  return pauseMs > 0 ? pauseMs : undefined;
 }
 
 const codeIn = (data: Answer['data']): string | undefined => textOf(data.code) ?? textOf(data.error);

@@ -32,7 +32,6 @@ export interface SessionOptions {
   readonly lock?: Lock;
 }
 
-const isText = (value: unknown): boolean => Boolean(textOf(value));
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const has = (value: unknown, method: string): boolean => isFunction(Object(value)[method]);
 /** Loopback addresses: RFC 6761 section 6.3, RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3. No user, query or fragment. */
@@ -40,15 +39,15 @@ const ISSUER = /^(https:|http:\/\/([^/]+\.)?(localhost|127[.\d]+|\[::1\])(?![^:/
 const isIssuer = (value: unknown): boolean => ISSUER.test(String(value)) && URL.canParse(String(value));
 const isOrigin = (value: unknown): boolean => URL.canParse(String(value)) && new URL(String(value)).origin === value;
 
-type Check = readonly [isRight: (value: unknown) => boolean, right: string];
+type Check = readonly [isRight: (value: unknown) => unknown, right: string];
 
 const CHECKS: Readonly<Record<keyof SessionOptions, Check>> = {
   issuer: [isIssuer, 'https: or local'],
-  clientId: [isText, 'text'],
+  clientId: [textOf, 'text'],
   mode: [(value) => value === 'cookie' || value === 'body', "'cookie' or 'body'"],
   storage: [(value) => value === 'memory' || (has(value, 'read') && has(value, 'replace')), 'a SessionStore'],
   apis: [(value) => Array.isArray(value) && value.every(isOrigin), 'origins'],
-  accountAudience: [isText, 'text'],
+  accountAudience: [textOf, 'text'],
   leadMs: [(value) => Number.isSafeInteger(value) && Number(value) >= 0, 'milliseconds'],
   fetch: [isFunction, 'a function'],
   clock: [(value) => has(value, 'monotonic'), 'a Clock'],
@@ -70,7 +69,8 @@ export function checkOptions(given: SessionOptions): SessionOptions {
     const key = String(name);
     if (!Object.hasOwn(CHECKS, name)) fail(key, nearest(key));
     const [isRight, right] = CHECKS[key as keyof SessionOptions];
-    if ((options[key] !== undefined || key === 'issuer') && !isRight(options[key])) fail(key, right);
+    if (options[key] === undefined && key !== 'issuer') delete options[key];
+    else if (!isRight(options[key])) fail(key, right);
   }
   if (options.mode === 'cookie' && !globals.document && !options.fetch) fail('mode', "'body' here");
   return options as unknown as SessionOptions;

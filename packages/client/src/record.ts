@@ -36,6 +36,11 @@ export interface SessionStore {
   /** The stored record; undefined: there is none. */
   read(): Promise<SessionRecord | undefined>;
   /**
+   * The part of the store that belongs to one client of one issuer. Default: the store belongs to one session.
+   * @param key names both
+   */
+  of?(key: string): SessionStore;
+  /**
    * Writes `next` in one step, if the stored record still has the `sid` and generation of `expected` (`undefined`: there is none).
    * @returns false: another one was stored meanwhile, and nothing was written
    */
@@ -74,7 +79,8 @@ export interface Held {
   readonly dueMs: number;
 }
 
-interface Lead {
+interface Holding {
+  readonly clock: Clock;
   readonly leadMs: number;
   readonly random: () => number;
 }
@@ -83,7 +89,7 @@ interface Lead {
  * @param isReceived whether it has just arrived. Otherwise it was read from the store, and if the wall clock was set back since, its age
  *   is unknown: it counts as expired
  */
-export function hold(record: SessionRecord, clock: Clock, { leadMs, random }: Lead, isReceived = false): Held {
+export function hold(record: SessionRecord, { clock, leadMs, random }: Holding, isReceived = false): Held {
   const { expiresInMs, refreshInMs, requestedAt } = record;
   const wall = clock.now();
   const stored = wall - requestedAt;
@@ -112,7 +118,7 @@ export function claimsOf(token: string): Readonly<Record<string, unknown>> {
   try {
     const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
     const bytes = Uint8Array.from(atob(part), (character) => character.charCodeAt(0));
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return Object(JSON.parse(new TextDecoder().decode(bytes)));
   } catch {
     return {};
   }

@@ -1,5 +1,5 @@
 import type { Clock, Lock } from './environment.ts';
-import { ignore, pause } from './environment.ts';
+import { ignore, within } from './environment.ts';
 import { SessionError, sessionOver } from './error.ts';
 import type { IssuerCalls, SessionMode, TokenResponse } from './issuer-calls.ts';
 import { recordOf } from './issuer-calls.ts';
@@ -49,7 +49,8 @@ type Outcome =
       readonly tokens?: TokenResponse;
     };
 
-const FIRST_BACKOFF_MS = 1_000;
+/** Half of the pause after the first failure. */
+const HALF_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 60_000;
 /** A user's call wakes a session that waits, so often at most. */
 const COOL_DOWN_MS = 5_000;
@@ -89,12 +90,14 @@ export function createRenewal(options: RenewalOptions): Renewal {
 
     if (result.end) {
       // Another tab may be about to store what it has received.
-      if (lockName) await pause(clock, BEAT_MS * (1 + random()));
+      if (lockName) await within(clock, BEAT_MS * (1 + random()), new Promise(ignore));
       const other = newer(await store.read());
       if (!other && current) await store.replace(stored, endedRecord(current, result.end.reason));
       return other ?? result;
     }
     const { tokens } = result;
+    // The cookie is that of another login.
+    if (current && tokens.sid !== current.sid) return { end: { reason: 'replaced', code: '', here: false } };
     const received = recordOf(tokens, mode, requestedAt, current);
     const { generation, refreshToken } = received;
     // The access token of another audience is not the session's own.
@@ -127,8 +130,8 @@ export function createRenewal(options: RenewalOptions): Renewal {
       // Such as one of the application's own lock.
       lastError = error instanceof SessionError ? error : new SessionError('unavailable', { cause: error });
       // Not all tabs at once; never sooner than the issuer asked for.
-      const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
-      pauseMs = (lastError.retryAfterMs ?? backoff) * (1 + random() * 0.5);
+      const backoffMs = Math.min(HALF_BACKOFF_MS * 2 ** failures, LONGEST_BACKOFF_MS);
+      pauseMs = (lastError.retryAfterMs ?? backoffMs) * (1 + random() * 0.5);
       state.problem(lastError.code);
       throw lastError;
     }
@@ -137,8 +140,7 @@ export function createRenewal(options: RenewalOptions): Renewal {
   /** A session that is over is not renewed. In cookie mode only the issuer knows whether there is one. */
   function requireSession(): void {
     if (state.held) return;
-    const { status } = state.snapshot;
-    if (status === 'ended') throw sessionOver();
+    if (state.snapshot.status === 'ended') throw sessionOver();
     if (mode === 'body') throw new SessionError('not_logged_in');
   }
 
@@ -178,9 +180,11 @@ export function createRenewal(options: RenewalOptions): Renewal {
     },
     settled: () => last,
     dueInMs(isWake) {
-      const { held } = state;
-      const isPausing = lastError && !isWake;
-      return held && (isPausing ? failedAt + pauseMs - clock.monotonic() : held.dueMs - ageOf(held, clock));
+      const { held, snapshot } = state;
+      // A page that could not ask for its session yet asks again.
+      const isWaiting = lastError && (held || snapshot.status === 'loading');
+      if (isWaiting && !isWake) return failedAt + pauseMs - clock.monotonic();
+      return held ? held.dueMs - ageOf(held, clock) : isWaiting ? 0 : undefined;
     },
   };
 }

@@ -84,31 +84,41 @@ const FLIGHT_WAIT_MS = 2_000;
  */
 export function createSession(given: SessionOptions): Session {
   const options = checkOptions(given);
-  const isPage = globals.document !== undefined;
-  const { clientId = 'web', mode = isPage ? 'cookie' : 'body', storage = 'memory', clock = systemClock } = options;
-  const { random = Math.random, lifecycle = pageLifecycle, lock = webLock, leadMs = DEFAULT_LEAD_MS } = options;
-  const issuer = options.issuer.replace(/\/$/, '');
-  // The global `fetch` as it is now: an application may replace it later by that of this session.
-  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-  const state = createState({ clock, leadMs, random });
-  const store = guardedStore(storage === 'memory' ? memoryStore() : storage, state);
+  const isPage = Boolean(globals.document);
+  const context = {
+    clientId: 'web',
+    mode: isPage ? 'cookie' : 'body',
+    storage: 'memory',
+    clock: systemClock,
+    random: Math.random,
+    lifecycle: pageLifecycle,
+    lock: webLock,
+    leadMs: DEFAULT_LEAD_MS,
+    apis: [],
+    // As it is now: an application may replace it later by that of this session.
+    fetch: globalThis.fetch?.bind(globalThis),
+    ...options,
+    issuer: options.issuer.replace(/\/$/, ''),
+  } as const;
+  const { issuer, clientId, mode, clock, storage } = context;
+  const state = createState(context);
+  const store = guardedStore(
+    storage === 'memory' ? memoryStore() : (storage.of?.(`${issuer} ${clientId}`) ?? storage),
+    state,
+  );
   const lockName = store.name || (mode === 'cookie' && isPage) ? `rescind ${issuer} ${clientId} ${store.name}` : '';
-  const calls = createIssuerCalls({ issuer, clientId, mode, fetch, clock });
-  const changed = () => {
-    background.post('changed');
-    background.reschedule();
-  };
-  const renewal = createRenewal({ state, store, calls, mode, clock, random, lock, lockName, changed });
-  const { apis = [] } = options;
-  const origins = new Set([new URL(issuer).origin, globals.location?.origin, ...apis]);
+  const calls = createIssuerCalls(context);
+  const changed = () => background.post('changed');
+  const renewal = createRenewal({ ...context, state, store, calls, lockName, changed });
+  const origins = new Set([new URL(issuer).origin, globals.location?.origin, ...context.apis]);
   // Of an opaque page; `data:` has it too.
   origins.delete('null');
   const forResource = new Map<string, Held>();
   let stepUpHandler: StepUpHandler | undefined;
 
-  const resume = async () => void (await finishLogout(await store.read()));
-  const background = createBackground({ renewal, clock, lifecycle, channelName: lockName, resume });
-  state.subscribe(() => background.reschedule());
+  const resume = async () => finishLogout(await store.read());
+  const background = createBackground({ ...context, renewal, channelName: lockName, resume });
+  state.subscribe(background.reschedule);
 
   let loading: Promise<void> | undefined;
   function load(): Promise<void> {
@@ -125,7 +135,7 @@ export function createSession(given: SessionOptions): Session {
     void finishLogout(stored);
     // A store that outlives the page shows whether there was a session; memory does not.
     if (mode === 'cookie' && isPage && !store.name) await renewal.renew().catch(ignore);
-    state.anonymous();
+    else state.anonymous();
   }
 
   /** Sends the revocation of a logout, which may have had no connection. */
@@ -137,7 +147,7 @@ export function createSession(given: SessionOptions): Session {
       // The next start or the next wake tries again.
       return false;
     }
-    await store.replace(ended, { ...ended, generation: ended.generation + 1, pendingRevocation: undefined });
+    await store.replace(ended, endedRecord(ended, 'logout'));
     return true;
   }
 
@@ -161,7 +171,7 @@ export function createSession(given: SessionOptions): Session {
     if (resource) {
       const requestedAt = clock.now();
       const tokens = await renewal.issueFor(resource);
-      forResource.set(resource, hold(recordOf(tokens, mode, requestedAt), clock, { leadMs, random }, true));
+      forResource.set(resource, hold(recordOf(tokens, mode, requestedAt), context, true));
       return tokens.access_token;
     }
     if (state.snapshot.status === 'anonymous') return undefined;
@@ -182,15 +192,15 @@ export function createSession(given: SessionOptions): Session {
 
   /** Stores a record, whatever there is now; but where another tab has logged in since, a session that ended is not stored. */
   async function write(record: SessionRecord): Promise<void> {
-    for (let isDone = false; !isDone; ) {
+    for (let attempt = 0; attempt < 9; attempt += 1) {
       const stored = await store.read();
-      const isOther = record.ended && stored && stored.sid !== record.sid;
-      isDone = isOther || (await store.replace(stored, record));
+      if (record.ended && stored && stored.sid !== record.sid) return;
+      if (await store.replace(stored, record)) return;
     }
   }
 
   return {
-    fetch: createAuthorizedFetch({ fetch, clock, isApi, tokenFor, stepUpHandler: () => stepUpHandler }),
+    fetch: createAuthorizedFetch({ ...context, isApi, tokenFor, stepUpHandler: () => stepUpHandler }),
     async getAccessToken({ minValidityMs, resource, signal } = {}) {
       const token = await abortable(tokenFor(minValidityMs, resource), signal);
       if (!token) throw new SessionError('not_logged_in');
@@ -211,6 +221,8 @@ export function createSession(given: SessionOptions): Session {
       await write(record);
       state.adopt(record, true);
       changed();
+      // A tab that shares the cookie alone asks the issuer whose it is now.
+      if (!isSame) background.post('ended');
       if (former && !isSame) void calls.revoke(former.refreshToken ?? former.accessToken).catch(ignore);
     },
     async reauthenticate(credentials) {

@@ -47,6 +47,7 @@ export interface SessionState {
   adopt(record: SessionRecord, isReceived?: boolean): void;
   /** Begins another epoch; if somebody is logged in, ends the session. */
   end(end: SessionEnd): void;
+  /** Nobody is logged in, as far as is known. Without effect once that was known. */
   anonymous(): void;
   problem(code?: SessionErrorCode): void;
   subscribe(listener: () => void): () => void;
@@ -78,18 +79,18 @@ export function createState(options: Options): SessionState {
       const { held } = state;
       const isSame = held?.record.accessToken === record.accessToken;
       // The same access token with another refresh token: its age is known.
-      state.held = isSame ? { ...held, record } : hold(record, options.clock, options, isReceived);
+      state.held = isSame ? { ...held, record } : hold(record, options, isReceived);
       show({ status: 'active', claims: claimsOf(record.accessToken), sid: record.sid });
     },
     end(end: SessionEnd) {
       state.epoch += 1;
-      if (!state.held) return;
+      if (!state.held) return state.anonymous();
       state.held = undefined;
       show({ ...LOADING, status: 'ended', endedBy: end.reason });
       call(endListeners, end);
     },
     anonymous() {
-      if (state.snapshot === LOADING) show({ ...LOADING, status: 'anonymous' });
+      if (state.snapshot.status === 'loading') show({ ...LOADING, status: 'anonymous' });
     },
     problem(code?: SessionErrorCode) {
       const { snapshot, held } = state;

@@ -129,7 +129,7 @@ const ENDS: Readonly<Record<string, string>> = {
   reuse: 'Somebody used a copy of this session. It was ended everywhere; change your password if you do not know why.',
   account: 'This account is suspended or deleted.',
   reauthentication: 'Log in again to continue.',
-  replaced: 'Somebody else logged in in this browser.',
+  replaced: 'Another login in this browser has ended this session.',
 };
 
 function Ended({ isHidden }: { readonly isHidden: boolean }) {
@@ -137,5 +137,17 @@ function Ended({ isHidden }: { readonly isHidden: boolean }) {
   if (end === undefined || isHidden) return null;
   const byLogout =
     end.here && end.code === '' ? 'You are logged out.' : 'This session was ended from another tab or device.';
-  return <Notice kind={end.reason === 'reuse' ? 'error' : 'info'}>{ENDS[end.reason] ?? byLogout}</Notice>;
+  return (
+    <>
+      <Notice kind={end.reason === 'reuse' ? 'error' : 'info'}>{ENDS[end.reason] ?? byLogout}</Notice>
+      {end.reason === 'replaced' && (
+        // A reload, so that nothing of the session before is left in this tab.
+        <p class="other">
+          <button class="link" type="button" onClick={() => location.assign(`/${location.search}`)}>
+            Continue with the account of the other tab
+          </button>
+        </p>
+      )}
+    </>
+  );
 }

@@ -51,6 +51,19 @@ describe('IndexedDB', () => {
     expect(await stores[0]?.read()).toMatchObject({ generation: 2, accessToken: String(written.indexOf(true)) });
   });
 
+  test('two clients of one page have a session each', async () => {
+    const { open } = scene();
+    const [shop, office] = ['shop', 'office'].map((clientId) => open({ clientId, storage: indexedDbStore() }));
+    await shop?.login(LOGIN);
+    await office?.login({ ...LOGIN, username: 'grace' });
+    await shop?.renew();
+    await shop?.logout();
+    expect(shop?.getSnapshot()).toMatchObject({ status: 'ended', endedBy: 'logout' });
+    expect(office?.getSnapshot()).toMatchObject({ status: 'active', claims: { sub: 'grace' } });
+    const again = open({ clientId: 'office', storage: indexedDbStore() });
+    expect(await again.getAccessToken()).toBe(await office?.getAccessToken());
+  });
+
   test('two tabs share a session', async () => {
     const { open, issuer } = scene();
     const [a, b] = [open({ storage: indexedDbStore() }), open({ storage: indexedDbStore() })];

@@ -43,11 +43,10 @@ const OPEN_LIMIT_MS = 3_000;
 /**
  * A store in IndexedDB: the session outlives a reload, and all tabs of this origin share it. Where IndexedDB is missing, refused or
  * does not respond, the session is kept in the memory of the tab, and a warning is written to the console once.
- * @param name of the database, and of the session in it: one for each application of an origin. Default `rescind`
+ * @param name of the database, in which each client of each issuer has a session of its own. Default `rescind`
  */
 export function indexedDbStore(name = 'rescind'): SessionStore {
   if (typeof name !== 'string' || name === '') throw new TypeError('indexedDbStore: name must be text');
-  const fallback = memoryStore(name);
   let opening: Promise<Database | undefined> | undefined;
 
   async function open(): Promise<Database | undefined> {
@@ -74,13 +73,14 @@ export function indexedDbStore(name = 'rescind'): SessionStore {
     return opening;
   };
 
-  return {
+  const of = (key: string, fallback = memoryStore(name)): SessionStore => ({
     name,
+    of,
     async read() {
       const opened = await database();
       if (opened === undefined) return fallback.read();
       const transaction = opened.transaction(STORE, 'readonly');
-      const request = transaction.objectStore(STORE).get(name);
+      const request = transaction.objectStore(STORE).get(key);
       await completed(transaction);
       return request.result;
     },
@@ -89,16 +89,17 @@ export function indexedDbStore(name = 'rescind'): SessionStore {
       if (opened === undefined) return fallback.replace(expected, next);
       const transaction = opened.transaction(STORE, 'readwrite');
       const store = transaction.objectStore(STORE);
-      const request = store.get(name);
+      const request = store.get(key);
       let isReplaced = false;
       request.onsuccess = () => {
         isReplaced = isSameRecord(request.result, expected);
-        if (isReplaced) store.put(next, name);
+        if (isReplaced) store.put(next, key);
       };
       await completed(transaction);
       return isReplaced;
     },
-  };
+  });
+  return of(name);
 }
 
 function openDatabase(name: string): Promise<Database> {
