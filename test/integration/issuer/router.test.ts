@@ -272,9 +272,9 @@ describe.each(Object.entries(mounts))('%s', (_name, mount) => {
     expect(await ask()).toBe(200);
     await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
     await waitFor('the revocation', async () => (await ask()) === 401);
-    await primary.submitEvidence?.('a.b.c').catch((error: unknown) => {
-      expect(error).toMatchObject({ code: 'event_invalid' });
-    });
+    await expect(primary.submitEvidence?.('a.b.c')).rejects.toMatchObject({ code: 'event_invalid' });
+    const reported = await waitFor('the report of the guard', () => issuer.instances.list()[0]);
+    expect(reported).toMatchObject({ service: 'orders', transport: 'http' });
   });
 
   test('limits wrong credentials of clients by the function of the host', async () => {

@@ -1,5 +1,7 @@
 import '../errors.ts';
 
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
@@ -27,7 +29,7 @@ export interface IssuerRouter extends ExpressRouter {
  * The endpoints of an issuer for Express: token, revocation, introspection, metadata, keys, and with `feedClients` the log of revocations.
  * Requests to other paths are passed to the next handler. The metadata name paths below the issuer's URL: mount the router there.
  *
- * A middleware before it may have parsed forms; it must not have read them otherwise.
+ * A middleware before it may have parsed forms and JSON; it must not have read them otherwise.
  * @throws TypeError for an option that is unknown or wrong
  */
 export function issuerRouter(issuer: Issuer, options: IssuerHttpOptions = {}): IssuerRouter {
@@ -37,10 +39,19 @@ export function issuerRouter(issuer: Issuer, options: IssuerHttpOptions = {}): I
     const { method, path, rawHeaders, ip } = request;
     const found = http.find(path);
     if (found === undefined) return next();
-    if (found === 'revocations') return http.revocations?.handle(request, response);
+    if (found === 'revocations') return http.revocations?.handle(unreadRequest(request), response);
     send(response, await http.answer({ method, path, rawHeaders, ip }, bodyOf(request)));
   });
   return Object.assign(router, { endpoints: http.endpoints, close: http.close });
+}
+
+/** The request, with a stream of its body again if a middleware has parsed it as JSON: a report of an instance. */
+function unreadRequest(request: Request): IncomingMessage {
+  const { method, url, originalUrl, headers, rawHeaders } = request;
+  const isParsed = request.readableDidRead && typeof request.is('application/json') === 'string';
+  if (!isParsed) return request;
+  const body = Readable.from([Buffer.from(JSON.stringify(request.body))]);
+  return Object.assign(body, { method, url, originalUrl, headers, rawHeaders }) as unknown as IncomingMessage;
 }
 
 /** The stream of the request, or the form that a middleware has parsed. */

@@ -15,6 +15,7 @@ export const PATHS = {
   openidConfiguration: '/.well-known/openid-configuration',
   revocations: '/revocations',
   proof: '/revocations/proof',
+  reports: '/revocations/reports',
 } as const;
 
 const AUTHENTICATING_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;

@@ -59,6 +59,9 @@ export interface IssuerHttp {
   close(): void;
 }
 
+/** The endpoints that the handler of the log serves. */
+const LOG_PATHS: ReadonlySet<string> = new Set([PATHS.revocations, PATHS.proof, PATHS.reports]);
+
 interface Route {
   readonly methods: readonly string[];
   readonly serve: (request: IssuerRequest, body: RequestBody) => IssuerResponse | Promise<IssuerResponse>;
@@ -126,7 +129,7 @@ export function createIssuerHttp(issuer: Issuer, given: IssuerHttpOptions, name:
     find(path) {
       const at = below(path);
       if (routes.has(at)) return 'endpoint';
-      return revocations !== undefined && (at === PATHS.revocations || at === PATHS.proof) ? 'revocations' : undefined;
+      return revocations !== undefined && LOG_PATHS.has(at) ? 'revocations' : undefined;
     },
     async answer(request, body) {
       const path = below(request.path);
