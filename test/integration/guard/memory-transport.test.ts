@@ -3,7 +3,7 @@ import type { GuardOptions } from '@rescind/guard';
 import { createGuard } from '@rescind/guard';
 import type { MemoryLog } from '@rescind/guard/testing';
 import { createMemoryLog, memoryTransport } from '@rescind/guard/testing';
-import { silentTelemetry } from '@rescind/revocation';
+import { silentTelemetry, systemClock } from '@rescind/revocation';
 import { expect, it, onTestFinished } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { AUDIENCE, openTestIssuer } from './issuer.ts';
@@ -77,4 +77,19 @@ it('and by two transports with different names', async () => {
   expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'disconnected' });
   log.isUp = true;
   await waitFor('the first again', () => guard.view().complete && guard.view().transport === 'memory', 20_000);
+});
+
+it('reports by the metric too that the view is suspect because of the clock', async () => {
+  const { open } = await setUp();
+  const suspect = new Map<string | undefined, number>();
+  const telemetry = {
+    ...silentTelemetry,
+    gauge(name: string, value: number, labels?: Readonly<Record<string, string>>) {
+      if (name === 'rescind_view_suspect') suspect.set(labels?.reason, value);
+    },
+  };
+  const guard = open({ telemetry, clock: { ...systemClock, now: () => systemClock.now() - 120_000 } });
+  await waitFor('a heartbeat from ahead', () => guard.view().suspect === 'clock');
+  await waitFor('the metric', () => suspect.get('clock') === 1);
+  expect([...suspect.values()].reduce((sum, value) => sum + value)).toBe(1);
 });

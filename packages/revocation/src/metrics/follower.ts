@@ -23,7 +23,7 @@ export const FOLLOWER_METRICS = {
     type: 'gauge',
     unit: 'flag',
     help: 'Whether the view may be incomplete, by reason',
-    labels: { reason: ['gap', 'fork', 'epoch', 'quarantined'] },
+    labels: { reason: ['gap', 'fork', 'epoch', 'quarantined', 'keys', 'clock'] },
     initial: 0,
   },
   rescind_reports_sent_total: {
