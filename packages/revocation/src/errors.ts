@@ -65,7 +65,7 @@ const BASE_ERRORS = {
   claim_insufficient: {
     status: 403,
     oauth: 'insufficient_scope',
-    message: 'A claim of the access token is not as it is needed here',
+    message: 'A claim of the access token does not have the value that is needed here',
   },
   view_not_ready: { status: 503, message: 'This instance has not caught up with the revocation log yet' },
   view_stale: { status: 503, message: 'This instance has not heard from the revocation log for too long' },

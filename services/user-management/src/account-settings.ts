@@ -50,7 +50,7 @@ export const accountSettings = {
     default: '16',
     atLeast: 1,
     atMost: 100,
-    about: 'Attempts after which a notice is given up: counted, logged, and seen in `/readyz`',
+    about: 'Attempts after which a notice is abandoned: counted, logged, and reported in `/readyz`',
   }),
   WEBHOOK_RETRY: setting.duration({
     default: '5s',

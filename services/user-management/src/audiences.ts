@@ -22,7 +22,7 @@ export const audienceSettings = {
   ACCOUNT_AUDIENCE: setting.optional(
     setting.text({
       about:
-        'The `aud` of tokens for the account endpoints. Such a token has this audience alone, and no service takes it. Without it: `ISSUER` followed by `/account`',
+        'The `aud` of tokens for the account endpoints. Such a token has this audience alone, and no service accepts it. Without it: `ISSUER` followed by `/account`',
       pattern: AUDIENCE,
       such: SUCH,
     }),

@@ -17,7 +17,8 @@ import { keyProblems, keySettings } from './key-settings.ts';
 export const settings = z.object({
   ...processSettings({ public: 3000, management: 3001 }),
   ISSUER: setting.url({
-    about: 'The `iss` of the tokens, the name of their revocation log, and where clients reach this',
+    about:
+      'The `iss` of the tokens, the name of their revocation log, and the address at which clients reach this service',
   }),
   ...audienceSettings,
   DEFAULT_SCOPES: setting.list({
@@ -28,11 +29,11 @@ export const settings = z.object({
   }),
   DATABASE_PATH: setting.path({
     default: '.data/user-management.sqlite',
-    about: 'The SQLite file of users, sessions and the log; one process has it',
+    about: 'The SQLite file of users, sessions and the log; one process opens it',
   }),
   KEYS_PATH: setting.path({
     default: '.data/user-management-keys',
-    about: 'The directory of the private keys, readable by their owner only; made at the first start',
+    about: 'The directory of the private keys, readable by their owner only; created at the first start',
   }),
   FEED_CLIENTS_FILE: setting.optional(
     setting.path({
@@ -59,14 +60,14 @@ export const settings = z.object({
     atLeast: 1_024,
     atMost: 67_108_864,
     about:
-      'Bytes of the log that wait for one reader of `/revocations` that is slow; an event that is larger goes alone',
+      'The maximum number of bytes of the log that wait for one slow reader of `/revocations`; a larger event waits alone',
   }),
   FEED_BUFFER_BYTES: setting.count({
     default: '67108864',
     atLeast: 1_048_576,
     atMost: 17_179_869_184,
     about:
-      'Bytes that wait for all readers together. Beyond, the reader that holds most is disconnected; it resumes where it was',
+      'The maximum number of bytes that wait for all readers together. Beyond it user-management disconnects the reader with the largest buffer, which resumes at its position',
   }),
   CLIENTS_FILE: setting.optional(
     setting.path({
@@ -97,25 +98,25 @@ export const settings = z.object({
   REFRESH_GRACE: setting.duration({
     default: '10s',
     atMost: '60s',
-    about: 'How long a refresh token whose answer was lost may be sent again',
+    about: 'How long a refresh token may be sent again if the response was lost',
   }),
   REFRESH_RECOVERY: setting.duration({
     default: '24h',
     atMost: '7d',
     about:
-      'How long the same is possible while the successor has never been used: for clients that lost the answer and slept; 0s: never ([what it costs](sessions.md#what-recovery-costs))',
+      'How long the same is possible while the successor has never been used: for clients that lost the response and were suspended; 0s: never ([what it costs](sessions.md#what-recovery-costs))',
   }),
   EVENT_RETENTION: setting.duration({
     default: '7d',
     atLeast: '1h',
     about:
-      'How long the log remembers. At least `ACCESS_TOKEN_TTL`, a minute, and the longest planned outage of a reader; a Kafka topic that remembers less is refused',
+      'How long the log keeps events. At least `ACCESS_TOKEN_TTL`, a minute, and the longest planned outage of a reader; a Kafka topic with a shorter retention is refused',
   }),
   KAFKA_REPLICATION: setting.count({
     default: '1',
     atLeast: 1,
     atMost: 9,
-    about: 'Copies of the topic, when it is made here. Three for a cluster',
+    about: 'The replication factor of the topic, if user-management creates it. Three for a cluster',
   }),
   TRUSTED_CLOCK: setting.optional(
     setting.choice({
@@ -129,7 +130,7 @@ export const settings = z.object({
     default: '120',
     atLeast: 1,
     atMost: 100_000,
-    about: 'Logins, registrations and password changes that one address may try in a minute; more are answered 429',
+    about: 'Logins, registrations and password changes that one address may try in a minute; further ones get 429',
   }),
   LOGIN_FAILURES: setting.count({
     default: '10',
@@ -143,7 +144,7 @@ export const settings = z.object({
     atLeast: 1,
     atMost: 1_000_000,
     about:
-      'Wrong credentials of one client (at the OAuth endpoints, `/login` and `/revocations`) that one address may send in a minute; more are answered 429. Right ones never are',
+      'Wrong credentials of one client (at the OAuth endpoints, `/login` and `/revocations`) that one address may send in a minute; further ones get 429. Valid credentials never do',
   }),
   CLIENT_FAILURES_PER_ADDRESS: setting.count({
     default: '60',
@@ -180,7 +181,7 @@ export const settings = z.object({
     default: '10',
     atLeast: 1,
     atMost: 1_000_000,
-    about: 'Failed authentications of administrators that one address may have in a minute; more are answered 429',
+    about: 'Failed authentications of administrators that one address may have in a minute; further ones get 429',
   }),
   ADMIN_STEP_UP: setting.duration({
     default: '5m',

@@ -8,7 +8,7 @@ const ERRORS = registerErrors('@rescind/user-management', {
     status: 409,
     message: 'The instance still reports: only one that is lost or left can be removed',
   },
-  confirmation_missing: { status: 400, message: 'This may concern more than one person and has to be confirmed' },
+  confirmation_missing: { status: 400, message: 'This may concern more than one user and has to be confirmed' },
 });
 
 type UserManagementErrors = typeof ERRORS;

@@ -8,12 +8,12 @@ export const keySettings = {
   ACCESS_TOKEN_ALGORITHM: setting.choice({
     of: ['RS256', 'ES256'],
     default: 'RS256',
-    about: 'What access tokens are signed with. Another than that of the key in use is a rotation',
+    about: 'The algorithm that signs access tokens. If the key in use has another one, a rotation begins',
   }),
   KEY_ROTATION_INTERVAL: setting.durationOrNever({
     default: '30d',
     atLeast: '3s',
-    about: 'How long a key of access tokens signs, before another does',
+    about: 'How long a key of access tokens signs before the next one does',
   }),
   EVENT_KEY_ROTATION_INTERVAL: setting.durationOrNever({
     default: '90d',
@@ -26,7 +26,7 @@ export const keySettings = {
     atLeast: '2s',
     atMost: '24h',
     about:
-      'How long a key is published before it signs: longer than anybody between here and the readers keeps the keys. Less than 10 minutes makes readers fetch them more often',
+      'How long a key is published before it signs: longer than any cache between this service and the readers keeps the key set. Less than 10 minutes makes readers fetch them more often',
   }),
 };
 

@@ -114,7 +114,7 @@ export const GUARD_METRICS = {
   rescind_denylist_in_memory: {
     type: 'gauge',
     unit: 'flag',
-    help: 'Whether memory answers the look-ups of the denylist (1), or its file (0)',
+    help: 'Whether memory serves the look-ups of the denylist (1), or its file (0)',
     initial: 0,
   },
   rescind_denylist_wal_bytes: {

@@ -38,7 +38,7 @@ export const ISSUER_METRICS = {
   rescind_renewals_total: {
     type: 'counter',
     unit: 'renewals',
-    help: 'Uses of access tokens to get another',
+    help: 'Uses of access tokens to get the next one',
     labels: { result: ['renewed', 'repeated', 'early', 'reused'] },
   },
   rescind_refresh_reuse_total: {
@@ -235,7 +235,7 @@ export const ISSUER_METRICS = {
   rescind_receipts_total: {
     type: 'counter',
     unit: 'revocations',
-    help: 'Commits that every instance has applied (`complete`), or not within a minute; `not_waited`: calls answered at once, because too many waited',
+    help: 'Commits that every instance has applied (`complete`), or not within a minute; `not_waited`: calls that got their response at once, because too many waited',
     labels: { result: ['complete', 'incomplete', 'not_waited'] },
   },
   rescind_receipt_seconds: {

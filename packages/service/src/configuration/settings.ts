@@ -17,7 +17,7 @@ export const processSettings = (ports: { readonly public: number; readonly manag
   MAX_CONNECTIONS: setting.count({
     default: '10000',
     ...CONNECTIONS,
-    about: 'Most connections to `PORT` at a time; others are closed at once',
+    about: 'The maximum number of concurrent connections to `PORT`; further ones are closed at once',
   }),
   MAX_CONNECTIONS_PER_ADDRESS: setting.count({
     default: '2048',
@@ -28,7 +28,7 @@ export const processSettings = (ports: { readonly public: number; readonly manag
   MANAGEMENT_MAX_CONNECTIONS: setting.count({
     default: '256',
     ...CONNECTIONS,
-    about: 'Most connections to `MANAGEMENT_PORT` at a time',
+    about: 'The maximum number of concurrent connections to `MANAGEMENT_PORT`',
   }),
   MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS: setting.count({
     default: '64',
@@ -105,7 +105,7 @@ export const guardSettings = (service: string) => ({
     default: 'deny',
     of: ['deny', 'allow', 'introspect'],
     about:
-      'Beyond `MAX_STALENESS`: `deny` answers 503, `allow` accepts tokens that the stale view does not deny, `introspect` asks the issuer about them',
+      'Beyond `MAX_STALENESS`: `deny` responds 503, `allow` accepts tokens that the stale view does not deny, `introspect` introspects these at the issuer',
   }),
   MANAGEMENT_EXPLAIN: setting.flag({
     default: 'false',
