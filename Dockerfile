@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc tsconfig.json LICENSE ./
 COPY packages packages
 COPY services services
 RUN npm ci && npm run build \
-  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate -w services/game -w services/web \
+  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate -w services/game -w services/web -w services/console \
   && rm -rf node_modules/@rescind
 
 FROM node:24-bookworm-slim

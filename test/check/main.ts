@@ -8,6 +8,7 @@ const checks: Readonly<Record<string, () => string | undefined | Promise<string>
   'format and lint': () => void runTool('biome', ['ci', '--error-on-warnings', '.']),
   types: () => void runTool('tsc', ['--noEmit', '-p', 'tsconfig.json']),
   'types of pages': () => void runTool('tsc', ['--noEmit', '-p', 'services/web/page']),
+  'types of the console': () => void runTool('tsc', ['--noEmit', '-p', 'services/console/page']),
   'types of the site': () => void runTool('tsc', ['--noEmit', '-p', 'packages/dev-site']),
   'types of browser tests': () => void runTool('tsc', ['--noEmit', '-p', 'test/browser']),
   imports: checkImports,

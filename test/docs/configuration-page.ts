@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { settings as operatorConsole } from '@rescind/console';
 import { settings as game } from '@rescind/game';
 import { settings as gate } from '@rescind/gate';
 import { settings as orders } from '@rescind/orders';
@@ -11,7 +12,8 @@ export const configurationPath = fileURLToPath(new URL('../../docs/configuration
 
 /** docs/configuration.md, from the services' schemas. */
 export function configurationPage(): string {
-  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate, game, web }).map(
+  const services = { 'user-management': userManagement, prices, orders, gate, game, web, console: operatorConsole };
+  const sections = Object.entries(services).map(
     ([service, settings]) => `## ${service}\n\n${configurationTable(settings)}\n`,
   );
   return `${INTRODUCTION}\n${sections.join('\n')}`;

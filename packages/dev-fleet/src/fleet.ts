@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { buildPage } from '@rescind/dev-build/page';
 import { freePorts, openWatchdog } from '@rescind/dev-kafka';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { FleetClient } from './client.ts';
-import { createFleetClient } from './client.ts';
+import type { FleetClient, User } from './client.ts';
+import { createFleetClient, request } from './client.ts';
 import type { RoundRobin } from './round-robin.ts';
 import { openRoundRobin } from './round-robin.ts';
 import type { ServiceProcess } from './service-process.ts';
@@ -33,6 +33,8 @@ export interface FleetOptions {
   readonly clients?: Readonly<Record<string, object>> | undefined;
   /** Whether the page of services/web is bundled and served too; it may call user-management and prices. Default false. */
   readonly web?: boolean;
+  /** Whether the console is bundled and served too, with an operator who has every scope of administration. Default false. */
+  readonly console?: boolean;
   /** Instances of the game, behind one address. Default 0. */
   readonly game?: number;
   /** Whether the processes are started and ready. Default true. */
@@ -59,6 +61,10 @@ export interface Fleet extends AsyncDisposable {
   readonly instances: readonly ServiceProcess[];
   /** services/web, if the fleet has it. */
   readonly web: ServiceProcess | undefined;
+  /** services/console, if the fleet has it. */
+  readonly console: ServiceProcess | undefined;
+  /** Who may log in to the console; undefined without one, and while the fleet is not started. */
+  readonly consoleUser: User | undefined;
   /** game-1, game-2, … */
   readonly games: readonly ServiceProcess[];
   /** The one address of all instances of the game; undefined without one, and while the fleet is not started. */
@@ -98,7 +104,7 @@ const calledByPage = (instances: readonly ServiceProcess[]): Record<string, stri
   return { ...(prices && { PRICES_URL: prices.url }), ...(game && { GAME_URL: game.url }) };
 };
 
-const PAGE_SOURCE = fileURLToPath(new URL('../../../services/web/page', import.meta.url));
+const pageSource = (service: string) => fileURLToPath(new URL(`../../../services/${service}/page`, import.meta.url));
 
 const checkOptions = optionsOf<FleetOptions>('openFleet', {
   brokers: option.list(option.text()),
@@ -118,6 +124,7 @@ const checkOptions = optionsOf<FleetOptions>('openFleet', {
   ),
   clients: option.record(option.having<object>('an object'), { min: 0 }),
   web: option.flag(),
+  console: option.flag(),
   game: option.count(),
   started: option.flag(),
 });
@@ -138,7 +145,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     ...(options.others ?? []).map((other) => ({ service: 'prices', ...other })),
   ];
   const gameCount = options.game ?? 0;
-  const ports = await freePorts(2 * (kinds.length + 2) + 1 + 3 * gameCount);
+  const ports = await freePorts(2 * (kinds.length + 3) + 1 + 3 * gameCount);
   const nextPort = () => ports.pop() ?? 0;
 
   const watchdog = openWatchdog();
@@ -192,6 +199,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
         ...everyone,
         ISSUER: issuerUrl,
         AUDIENCE: service,
+        INSTANCE_NAME: name,
         DENYLIST_PATH: join(directory, `${name}.sqlite`),
         FEED_CLIENT_ID: service,
         FEED_CLIENT_SECRET_FILE: join(directory, service, 'feed-client-secret'),
@@ -220,9 +228,30 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       })
     : undefined;
 
+  const consoleProcess = options.console
+    ? createServiceProcess({
+        service: 'console',
+        name: 'console',
+        port: nextPort(),
+        managementPort: nextPort(),
+        started,
+        environment: {
+          LOG_LEVEL: 'info',
+          ISSUER: issuerUrl,
+          ADMIN_URL: `http://127.0.0.1:${adminPort}`,
+          PAGE_PATH: join(directory, 'console-page'),
+        },
+      })
+    : undefined;
+  let consoleUser: User | undefined;
+
   const close = async () => {
     await balancer?.close();
-    await Promise.all([issuer, ...instances, ...games, ...(web ? [web] : [])].map((one) => one.stop('SIGKILL')));
+    await Promise.all(
+      [issuer, ...instances, ...games, ...[web, consoleProcess].filter((one) => one !== undefined)].map((one) =>
+        one.stop('SIGKILL'),
+      ),
+    );
     rmSync(directory, { recursive: true, force: true });
     watchdog.set(':');
     await watchdog.close();
@@ -237,8 +266,13 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       if (games.length > 0) balancer = await openRoundRobin(games.map(({ url }) => url));
       if (web) {
         if (balancer) web.environment.GAME_URL = balancer.url;
-        await buildPage(PAGE_SOURCE, join(directory, 'page'));
+        await buildPage(pageSource('web'), join(directory, 'page'));
         await web.start();
+      }
+      if (consoleProcess) {
+        consoleUser = await createConsoleUser(issuerUrl, `http://127.0.0.1:${adminPort}`, operator);
+        await buildPage(pageSource('console'), join(directory, 'console-page'));
+        await consoleProcess.start();
       }
     }
   } catch (error) {
@@ -249,6 +283,8 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     issuer,
     instances,
     web,
+    console: consoleProcess,
+    consoleUser,
     games,
     gameUrl: balancer?.url,
     client: createFleetClient(issuerUrl),
@@ -260,6 +296,25 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Registers a user, and gives it every scope of administration. @throws Error */
+async function createConsoleUser(issuerUrl: string, adminUrl: string, by: FleetOperator): Promise<User> {
+  const user = { username: 'operator', password: randomBytes(18).toString('base64url') };
+  const send = async (method: string, url: string, body?: object) => {
+    const authorization = `Basic ${Buffer.from(`${by.name}:${by.secret}`).toString('base64')}`;
+    const headers = { 'content-type': 'application/json', ...(url.startsWith(adminUrl) && { authorization }) };
+    const answer = await request(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+    if (answer.status >= 300) throw new Error(`${url} answered ${answer.status}`);
+    return answer.body;
+  };
+  await send('POST', `${issuerUrl}/register`, user);
+  const found = (await send('GET', `${adminUrl}/admin/users?username=${user.username}`)) as {
+    readonly items: readonly { readonly sub: string }[];
+  };
+  const scopes = { scopes: ['account', ...ADMIN_SCOPES], why: 'the operator of this console' };
+  await send('PUT', `${adminUrl}/admin/users/${found.items[0]?.sub}/scopes`, scopes);
+  return user;
 }
 
 /** Instances of the game, which forward moves to each other. */

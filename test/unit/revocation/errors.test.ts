@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import '@rescind/accounts';
+import '@rescind/console';
 import '@rescind/denylist';
 import '@rescind/feed-kafka';
 import '@rescind/issuer-sqlite';

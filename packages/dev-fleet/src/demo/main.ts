@@ -40,7 +40,7 @@ try {
     broker = await openBroker({ log: (line) => narrator.note(line) });
     narrator.note(`Kafka runs (${broker.kind}) at ${broker.brokers.join(', ')}`);
   }
-  fleet = await openFleet({ brokers: broker?.brokers, web: !options.json, game: 2 });
+  fleet = await openFleet({ brokers: broker?.brokers, web: !options.json, console: !options.json, game: 2 });
   narrator.note(
     `user-management and ${fleet.instances.length} instances are ready: ${fleet.instances.map(({ name }) => name).join(', ')}`,
   );
@@ -82,6 +82,7 @@ async function keepRunning(running: Fleet): Promise<void> {
   console.log(`
 ${styleText('bold', 'The fleet keeps running. Try it:')}
 
+  the console      ${running.console?.url}   log in as ${running.consoleUser?.username} with the password ${running.consoleUser?.password}
   the page         ${running.web?.url}   in a browser: register, log in, see your devices
   the game         ${running.gameUrl}/game/game.js   for a page: docs/sockets.md; instances ${running.games.map(({ url }) => url).join(', ')}
   user-management  ${issuer.url}   its administration: ${running.adminUrl}

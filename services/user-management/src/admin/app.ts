@@ -21,6 +21,7 @@ import type { FeedClientParts } from './feed-clients.ts';
 import { feedClientOperations } from './feed-clients.ts';
 import { fleetOperations } from './instances.ts';
 import { keyOperations } from './keys.ts';
+import { ownOperation } from './me.ts';
 import { createRecentLogin, createRequireNoneGreater } from './revocation-rights.ts';
 import { explainOperation, revocationOperations } from './revocations.ts';
 import { createAdminRouter } from './router.ts';
@@ -73,13 +74,14 @@ export function createAdminApp(options: AdminOptions): Express {
   };
   const requireNoneGreater = createRequireNoneGreater({ users, issuer, scopesOf });
   const parts = { issuer, users, router, scopesOf };
-  const operations = [
+  const usernameOf = (sub: string) => users.find(sub)?.username || null;
+  const ofAreas = [
     ...revocationOperations({ issuer, name, router, recent, requireNoneGreater }),
     explainOperation(issuer, router),
     ...userQueries(parts),
     ...userCommands(parts),
     ...userLogoutCommands(parts),
-    ...sessionOperations(issuer, router, { scopesOf, nameOf: (sub) => users.find(sub)?.username || null }),
+    ...sessionOperations(issuer, router, { scopesOf, nameOf: usernameOf }),
     ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
     ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
     ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),
@@ -87,6 +89,8 @@ export function createAdminApp(options: AdminOptions): Express {
     ...keyOperations(issuer, router, recent),
     ...auditOperations(options.auditTable, router),
   ];
+  const own = ownOperation({ operations: ofAreas, usernameOf, stepUpMs: options.stepUpMs, now: () => clock.now() });
+  const operations = [...ofAreas, own];
   const document = openApiDocument({
     title: 'Rescind: administration of user-management',
     version: options.version,

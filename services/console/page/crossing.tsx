@@ -1,0 +1,107 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Receipt, Revocation } from '../src/frames.ts';
+import { Curve } from './curve.tsx';
+import { useLive } from './live.ts';
+import { Stale } from './parts.tsx';
+import { sentenceOfReceipt, timesOf } from './receipt-text.ts';
+import { msText } from './text.ts';
+import { Tiles } from './tiles.tsx';
+
+interface CrossingProps {
+  readonly revocation: Revocation;
+  readonly receipt: Receipt;
+  /** Whether it is replayed once when it is shown: after an act of one's own. */
+  readonly isOwn?: boolean;
+}
+
+/** How long a replay takes on the screen, in ms. */
+const REPLAY_MS = 2_500;
+const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+/** How a revocation crosses the fleet: the arrival curve above, a tile for each instance below, and the same replayed slowed. */
+export function Crossing({ revocation, receipt, isOwn = false }: CrossingProps) {
+  const { propagation } = useLive();
+  const times = timesOf(receipt);
+  const total = Math.max(1, times.at(-1) ?? 1);
+  const replay = useReplay(total, isOwn, revocation.txn);
+  const before = propagation.slice(-100);
+  const band =
+    before.length < 5
+      ? undefined
+      : { from: Math.min(...before.map(({ p50 }) => p50)), to: Math.max(...before.map(({ p99 }) => p99)) };
+  const atMs = replay.atMs ?? Number.POSITIVE_INFINITY;
+  return (
+    <div class="crossing">
+      <p class="sentence">
+        {sentenceOfReceipt(receipt)} <Stale />
+      </p>
+      <Curve receipt={receipt} atMs={atMs} band={band} />
+      <div class="replay">
+        <button type="button" class="small" onClick={replay.play} disabled={times.length === 0}>
+          Replay slowed
+        </button>
+        <label>
+          <span class="aloud">Time since the commit</span>
+          <input
+            type="range"
+            min="0"
+            max={total}
+            step={total / 200}
+            value={Math.min(atMs, total)}
+            aria-valuetext={msText(Math.min(atMs, total))}
+            onInput={(event) => replay.seek(Number(event.currentTarget.value))}
+          />
+        </label>
+        <output>{msText(Math.min(atMs, total))}</output>
+        <span class="about">
+          took {msText(receipt.lastMs)}, shown {Math.max(1, Math.round(REPLAY_MS / total))}× slower
+          {band && '; grey: p50 to p99 of the last 100'}
+        </span>
+      </div>
+      <Tiles receipt={receipt} atMs={atMs} />
+      <p class="about">
+        {receipt.of} instances reported when it was committed; that number is fixed then. A time is from the commit
+        until the instance denied, by the clock of the issuer.
+      </p>
+    </div>
+  );
+}
+
+interface Replay {
+  /** Undefined: the end is shown. */
+  readonly atMs: number | undefined;
+  play(): void;
+  seek(ms: number): void;
+}
+
+/** Runs the time of a crossing once, slowed. Nothing moves for those who prefer that. */
+function useReplay(total: number, isOwn: boolean, of: string): Replay {
+  const [atMs, setAt] = useState<number>();
+  const frame = useRef(0);
+  const stop = () => cancelAnimationFrame(frame.current);
+  const play = () => {
+    stop();
+    if (isStill()) return setAt(undefined);
+    const began = performance.now();
+    const step = () => {
+      const share = (performance.now() - began) / REPLAY_MS;
+      if (share >= 1) return setAt(undefined);
+      setAt(share * total);
+      frame.current = requestAnimationFrame(step);
+    };
+    step();
+  };
+  useEffect(() => {
+    if (isOwn) play();
+    else setAt(undefined);
+    return stop;
+  }, [of, isOwn]);
+  return {
+    atMs,
+    play,
+    seek(ms) {
+      stop();
+      setAt(ms >= total ? undefined : ms);
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import { useState } from 'preact/hooks';
+import type { Instance } from '../src/frames.ts';
+import { Crossing } from './crossing.tsx';
+import { useLive, useTime } from './live.ts';
+import { Ago, Card, Stale, StateWord, Title } from './parts.tsx';
+import { Link, setQuery, usePlace } from './router.tsx';
+import { ageText, countText, denialText, shortId } from './text.ts';
+import { Tiles } from './tiles.tsx';
+
+/** The instances: how the newest revocation crossed them, and each with its age and lag. */
+export function Fleet() {
+  const { instances, revocations, receipts } = useLive();
+  const [txn, setTxn] = useState('');
+  const chosen = revocations.find((one) => one.txn === txn) ?? revocations.find((one) => receipts.get(one.txn)?.of);
+  const receipt = chosen && receipts.get(chosen.txn);
+  const present = [...instances.values()].filter(({ state }) => state !== 'left');
+  const services = [...Map.groupBy(present, ({ service }) => service)];
+  const versions = new Set(present.map(({ version }) => version));
+  return (
+    <>
+      <Title about={<Stale />} cli="rescind instances">
+        {countText(present.length, 'instance')} of {countText(services.length, 'service')}
+        {versions.size > 1 && `, ${versions.size} versions`}
+      </Title>
+      <Card
+        title="The crossing of a revocation"
+        actions={
+          revocations.length > 1 && (
+            <select
+              aria-label="Which revocation"
+              value={chosen?.txn ?? ''}
+              onChange={(event) => setTxn(event.currentTarget.value)}
+            >
+              {revocations.slice(0, 50).map((one) => (
+                <option key={one.txn} value={one.txn}>
+                  {one.deny[0] ? denialText(one.deny[0]) : one.reason} · {shortId(one.txn)}
+                </option>
+              ))}
+            </select>
+          )
+        }
+      >
+        {chosen && receipt ? (
+          <>
+            <p class="about">
+              <Link to={`/revocations/${encodeURIComponent(chosen.txn)}`}>{chosen.reason.replaceAll('_', ' ')}</Link>,{' '}
+              <Ago at={chosen.appendedAt} />
+            </p>
+            <Crossing revocation={chosen} receipt={receipt} />
+          </>
+        ) : (
+          <Tiles receipt={undefined} />
+        )}
+      </Card>
+      <InstanceTable instances={[...instances.values()]} />
+    </>
+  );
+}
+
+/** Rows at a time: a thousand would cost a second of layout. */
+const ROWS = 50;
+
+function InstanceTable({ instances }: { readonly instances: readonly Instance[] }) {
+  const { query } = usePlace();
+  const [from, setFrom] = useState(0);
+  const { now } = useTime();
+  const wanted = query.get('q')?.toLowerCase() ?? '';
+  const state = query.get('state') ?? '';
+  const found = instances
+    .filter((one) => state === '' || one.state === state)
+    .filter((one) => `${one.service} ${one.instance} ${one.version} ${one.transport}`.toLowerCase().includes(wanted))
+    .toSorted(
+      (a, b) => a.service.localeCompare(b.service) || a.instance.localeCompare(b.instance, 'en', { numeric: true }),
+    );
+  const begin = from < found.length ? from : 0;
+  const shown = found.slice(begin, begin + ROWS);
+  return (
+    <Card
+      title="Each instance"
+      about={`${found.length.toLocaleString('en')} of ${countText(instances.length, 'instance')}`}
+    >
+      <div class="filters">
+        <input
+          type="search"
+          aria-label="Filter by service, name or version"
+          placeholder="Service, name or version"
+          value={query.get('q') ?? ''}
+          onInput={(event) => setQuery({ q: event.currentTarget.value })}
+        />
+        <select aria-label="State" value={state} onChange={(event) => setQuery({ state: event.currentTarget.value })}>
+          {['', 'live', 'behind', 'lost', 'left', 'unknown'].map((one) => (
+            <option key={one} value={one}>
+              {one === '' ? 'any state' : one}
+            </option>
+          ))}
+        </select>
+      </div>
+      <table class="rows" aria-rowcount={found.length + 1}>
+        <thead>
+          <tr>
+            <th scope="col">Service</th>
+            <th scope="col">Instance</th>
+            <th scope="col">State</th>
+            <th scope="col" class="number">
+              Age
+            </th>
+            <th scope="col" class="number">
+              Lag
+            </th>
+            <th scope="col">Version</th>
+            <th scope="col">Reads</th>
+            <th scope="col">Since</th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((one, index) => (
+            <tr key={one.id} aria-rowindex={begin + index + 2}>
+              <td data-label="Service">{one.service}</td>
+              <td data-label="Instance" class="main">
+                {one.instance}
+              </td>
+              <td data-label="State">
+                <StateWord state={one.state} />
+                {one.suspect !== null && <span class="badge bad">{one.suspect}</span>}
+              </td>
+              <td data-label="Age" class="number">
+                {one.asOf === null ? '—' : ageText(now - one.asOf)}
+              </td>
+              <td data-label="Lag" class="number">
+                {one.lag === null ? 'other epoch' : `+${one.lag}`}
+              </td>
+              <td data-label="Version">{one.version ?? '—'}</td>
+              <td data-label="Reads">{one.transport ?? '—'}</td>
+              <td data-label="Since">
+                <Ago at={one.since} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {found.length > ROWS && (
+        <div class="pager">
+          <button type="button" class="small" disabled={begin === 0} onClick={() => setFrom(begin - ROWS)}>
+            Before
+          </button>
+          <span>
+            {begin + 1} to {begin + shown.length} of {found.length.toLocaleString('en')}
+          </span>
+          <button
+            type="button"
+            class="small"
+            disabled={begin + ROWS >= found.length}
+            onClick={() => setFrom(begin + ROWS)}
+          >
+            Next
+          </button>
+        </div>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,207 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { Frame, Instance, Me, Propagation, Receipt, Revocation } from '../src/frames.ts';
+import { fromRows } from '../src/frames.ts';
+import { OWN_PAGE, onLoggedOut } from './api.ts';
+
+/** `out`: nobody is logged in. `behind`: two beats are missing. `frozen`: nothing arrives any more. */
+export type Status = 'connecting' | 'live' | 'behind' | 'frozen' | 'out';
+
+/** What the stream has sent. It is replaced, never changed. */
+export interface Live {
+  readonly me: Me | undefined;
+  readonly instances: ReadonlyMap<string, Instance>;
+  readonly revocations: readonly Revocation[];
+  readonly receipts: ReadonlyMap<string, Receipt>;
+  readonly propagation: readonly Propagation[];
+}
+
+const NOTHING: Live = { me: undefined, instances: new Map(), revocations: [], receipts: new Map(), propagation: [] };
+const BEHIND_MS = 3_000;
+const FROZEN_MS = 10_000;
+/** Shortest time between two updates of the page: ten a second. */
+const UPDATE_MS = 100;
+const RETRY_MS = 1_500;
+const LOCK = 'rescind-console-stream';
+
+let live = NOTHING;
+let isOut = false;
+/** The server's time of the last frame, and when it arrived by the monotonic clock of the browser. */
+let beat: { readonly now: number; readonly at: number } | undefined;
+const listeners = new Set<() => void>();
+let isScheduled = false;
+
+function changed(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setTimeout(() => {
+    isScheduled = false;
+    for (const listener of listeners) listener();
+  }, UPDATE_MS);
+}
+
+/** The time of the issuer: ages do not depend on the clock of this device. */
+export const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at : Date.now());
+
+/** The time of the last frame; undefined before the first. */
+export const lastBeat = (): number | undefined => beat?.now;
+
+export function statusOf(): Status {
+  if (isOut) return 'out';
+  if (!beat) return 'connecting';
+  const silentMs = performance.now() - beat.at;
+  return silentMs > FROZEN_MS ? 'frozen' : silentMs > BEHIND_MS ? 'behind' : 'live';
+}
+
+function apply(frame: Frame): void {
+  switch (frame.type) {
+    case 'begin':
+      live = NOTHING;
+      isOut = false;
+      break;
+    case 'beat':
+      beat = { now: frame.now, at: performance.now() };
+      isOut = false;
+      break;
+    case 'me':
+      live = { ...live, me: frame.me };
+      break;
+    case 'fleet': {
+      const instances = new Map(live.instances);
+      for (const id of frame.removed) instances.delete(id);
+      for (const one of fromRows(frame.rows)) instances.set(one.id, one);
+      live = { ...live, instances };
+      break;
+    }
+    case 'revocations':
+      live = { ...live, revocations: frame.items };
+      break;
+    case 'receipt':
+      live = { ...live, receipts: new Map(live.receipts).set(frame.txn, frame.receipt) };
+      break;
+    case 'propagation':
+      live = { ...live, propagation: frame.points };
+      break;
+    case 'ended':
+      isOut = true;
+      break;
+  }
+  changed();
+}
+
+/** Between the tabs of this browser: one of them has the stream, the others get its frames. */
+type Message =
+  | { readonly kind: 'frame'; readonly frame: Frame }
+  | { readonly kind: 'state'; readonly live: Live; readonly now: number; readonly isOut: boolean }
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'logged-in' };
+
+const channel = new BroadcastChannel(LOCK);
+let isLeader = false;
+let wake: () => void = () => undefined;
+
+channel.onmessage = ({ data }: MessageEvent<Message>) => {
+  if (data.kind === 'frame') apply(data.frame);
+  else if (data.kind === 'state' && !isLeader) {
+    live = data.live;
+    isOut = data.isOut;
+    beat = { now: data.now, at: performance.now() };
+    changed();
+  } else if (data.kind === 'hello' && isLeader && beat) post({ kind: 'state', live, now: serverNow(), isOut });
+  else if (data.kind === 'logged-in') resume();
+};
+const post = (message: Message) => channel.postMessage(message);
+
+function out(): void {
+  isOut = true;
+  live = NOTHING;
+  changed();
+}
+
+function resume(): void {
+  isOut = false;
+  beat = undefined;
+  wake();
+  changed();
+}
+
+/** Continues after a login, in every tab. */
+export function loggedIn(): void {
+  resume();
+  post({ kind: 'logged-in' });
+}
+
+/** Keeps the live stream open in one tab of the browser: a browser has six connections to a host. */
+export function startLive(): void {
+  onLoggedOut(out);
+  post({ kind: 'hello' });
+  void navigator.locks.request(LOCK, async () => {
+    isLeader = true;
+    for (;;) await follow();
+  });
+}
+
+async function follow(): Promise<void> {
+  const { promise: woken, resolve } = Promise.withResolvers<void>();
+  wake = resolve;
+  try {
+    const response = await fetch('/api/stream', { headers: OWN_PAGE, cache: 'no-store' });
+    if (response.status === 401) {
+      out();
+      post({ kind: 'frame', frame: { type: 'ended' } });
+      return await woken;
+    }
+    if (response.ok && response.body) {
+      for await (const frame of framesOf(response.body)) {
+        apply(frame);
+        post({ kind: 'frame', frame });
+      }
+    }
+  } catch {
+    // The connection is lost: the page shows for how long.
+  }
+  if (isOut) return woken;
+  await Promise.race([new Promise((done) => setTimeout(done, RETRY_MS)), woken]);
+}
+
+/** The events of a stream (WHATWG HTML section 9.2). `EventSource` does not show a 401, and cannot send a header. */
+async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Frame> {
+  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const events = text.split('\n\n');
+    text = events.pop() ?? '';
+    for (const event of events) {
+      const data = event.split('\n').find((line) => line.startsWith('data: '));
+      if (data !== undefined) yield JSON.parse(data.slice('data: '.length)) as Frame;
+    }
+  }
+}
+
+/** The present state, again whenever it changes. */
+export function useLive(): Live {
+  const [, update] = useState(0);
+  useEffect(() => {
+    const listener = () => update((count) => count + 1);
+    listeners.add(listener);
+    listener();
+    return () => void listeners.delete(listener);
+  }, []);
+  return live;
+}
+
+/** The time of the issuer and the state of the stream, again each second. */
+export function useTime(): { readonly now: number; readonly status: Status } {
+  const [, update] = useState(0);
+  useLive();
+  useEffect(() => {
+    const timer = setInterval(() => update((count) => count + 1), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return { now: serverNow(), status: statusOf() };
+}
+
+/** Whether the scopes of the operator permit an operation, by its id in the OpenAPI document of the administration. */
+export const may = (operation: string): boolean => live.me?.operations.includes(operation) === true;

@@ -1,0 +1,129 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { call, isRefusal } from './api.ts';
+import { loggedIn } from './live.ts';
+import { Field, Notice, useWork } from './parts.tsx';
+
+/** Asks for the password. Over the page, whose forms stay, when the session has ended meanwhile. */
+export function Login() {
+  const [username, setUsername] = useState('');
+  const [password, setPassword] = useState('');
+  const [totp, setTotp] = useState('');
+  const [needsCode, setNeedsCode] = useState(false);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const work = useWork();
+  useEffect(() => dialog.current?.showModal(), []);
+
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    void work
+      .run(async () => {
+        try {
+          await call('/login', { body: { username, password, ...(needsCode && { totp: totp.trim() }) } });
+        } catch (error) {
+          if (isRefusal(error, 'second_factor_required')) setNeedsCode(true);
+          throw error;
+        }
+      })
+      .then((isDone) => isDone && loggedIn());
+  };
+  return (
+    <dialog ref={dialog} class="enter" aria-labelledby="login-title" onCancel={(event) => event.preventDefault()}>
+      <form onSubmit={submit}>
+        <img src="/assets/icon.svg" alt="" width="44" height="44" />
+        <div>
+          <h1 id="login-title">Console</h1>
+          <p class="about">For accounts with a scope of administration.</p>
+        </div>
+        <Field label="Name" name="username" autoComplete="username" value={username} onValue={setUsername} isFocused />
+        <Field
+          label="Password"
+          name="password"
+          type="password"
+          autoComplete="current-password"
+          value={password}
+          onValue={setPassword}
+        />
+        {needsCode && <CodeField name="totp" value={totp} onValue={setTotp} />}
+        {work.failure && <Notice kind="error">{work.failure}</Notice>}
+        <button type="submit" class="primary wide" disabled={work.isRunning}>
+          {work.isRunning ? 'Logging in …' : 'Log in'}
+        </button>
+      </form>
+    </dialog>
+  );
+}
+
+const CodeField = (props: { readonly name: string; readonly value: string; onValue(value: string): void }) => (
+  <Field label="Code of your authenticator" inputMode="numeric" autoComplete="one-time-code" isFocused {...props} />
+);
+
+let open: (() => void) | undefined;
+
+/** Asks for the password again (RFC 9470). The act is not repeated: the operator confirms it once more. */
+export const requestStepUp = (): void => open?.();
+
+export function StepUp() {
+  const [isOpen, setOpen] = useState(false);
+  const [password, setPassword] = useState('');
+  const [totp, setTotp] = useState('');
+  const [needsCode, setNeedsCode] = useState(false);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const work = useWork();
+  useEffect(() => {
+    open = () => setOpen(true);
+    return () => {
+      open = undefined;
+    };
+  }, []);
+  useEffect(() => {
+    if (isOpen) dialog.current?.showModal();
+  }, [isOpen]);
+  if (!isOpen) return null;
+
+  const close = () => {
+    setOpen(false);
+    setPassword('');
+    setTotp('');
+    work.clear();
+  };
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    void work
+      .run(async () => {
+        try {
+          await call('/step-up', { body: { password, ...(needsCode && { totp: totp.trim() }) } });
+        } catch (error) {
+          if (isRefusal(error, 'second_factor_required')) setNeedsCode(true);
+          throw error;
+        }
+      })
+      .then((isDone) => isDone && close());
+  };
+  return (
+    <dialog ref={dialog} onClose={close} aria-labelledby="step-up-title">
+      <form onSubmit={submit}>
+        <h2 id="step-up-title">Is it you?</h2>
+        <p>This requires that you entered your password a moment ago. Nothing has been done yet.</p>
+        <Field
+          label="Password"
+          name="step-up-password"
+          type="password"
+          autoComplete="current-password"
+          value={password}
+          onValue={setPassword}
+          isFocused
+        />
+        {needsCode && <CodeField name="step-up-totp" value={totp} onValue={setTotp} />}
+        {work.failure && <Notice kind="error">{work.failure}</Notice>}
+        <div class="actions">
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+          <button class="primary" type="submit" disabled={work.isRunning}>
+            Continue
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}

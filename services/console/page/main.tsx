@@ -1,0 +1,172 @@
+import { render } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Announcer } from './announcer.tsx';
+import { call } from './api.ts';
+import { Fleet } from './fleet.tsx';
+import { Keyboard } from './keyboard.tsx';
+import { lastBeat, may, startLive, useLive, useTime } from './live.ts';
+import { Login, StepUp } from './login.tsx';
+import { Now } from './now.tsx';
+import { Notice } from './parts.tsx';
+import { Link, usePlace } from './router.tsx';
+import { SearchBox } from './search.tsx';
+import { ageText, clockText, zoneText } from './text.ts';
+
+interface Section {
+  readonly page: string;
+  readonly name: string;
+  /** The operation without which the page has nothing to show. */
+  readonly requires: string;
+  readonly key: string;
+  readonly View: (props: { readonly id: string }) => preact.ComponentChildren;
+}
+
+export const SECTIONS: readonly Section[] = [
+  { page: '', name: 'Now', requires: 'listInstances', key: 'n', View: Now },
+  { page: 'fleet', name: 'Fleet', requires: 'listInstances', key: 'f', View: Fleet },
+];
+
+function App() {
+  const { me } = useLive();
+  const { status } = useTime();
+  const place = usePlace();
+  const main = useRef<HTMLElement>(null);
+  const section = SECTIONS.find(({ page }) => page === place.page);
+  const shown = SECTIONS.filter(({ requires }) => may(requires));
+  useEffect(() => {
+    document.title = `${section?.name ?? 'Not found'} · Rescind console`;
+  }, [section]);
+  if (!me)
+    return status === 'out' ? (
+      <Login />
+    ) : (
+      <main>
+        <h1 class="loading">Connecting …</h1>
+      </main>
+    );
+  return (
+    <div class={`console ${status}`} data-live={status}>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
+        To the content
+      </button>
+      <Sidebar sections={shown} current={place.page} />
+      <div class="column">
+        <TopBar />
+        <Banners />
+        <main id="main" ref={main} tabIndex={-1} class={status === 'live' ? '' : 'old'}>
+          {section === undefined ? (
+            <Notice kind="info">There is no such page.</Notice>
+          ) : may(section.requires) ? (
+            <section.View key={place.id} id={place.id} />
+          ) : (
+            <Notice kind="info">Your account may not read this.</Notice>
+          )}
+        </main>
+      </div>
+      <StepUp />
+      <Keyboard sections={shown} />
+      <Announcer />
+      {status === 'out' && <Login />}
+    </div>
+  );
+}
+
+function Sidebar({ sections, current }: { readonly sections: readonly Section[]; readonly current: string }) {
+  const [isOpen, setOpen] = useState(false);
+  useEffect(() => setOpen(false), [current]);
+  return (
+    <header class="side">
+      <Link to="/" class="brand">
+        <img src="/assets/icon.svg" alt="" width="26" height="26" />
+        Rescind
+      </Link>
+      <button
+        type="button"
+        class="menu"
+        aria-expanded={isOpen}
+        aria-controls="sections"
+        onClick={() => setOpen(!isOpen)}
+      >
+        {sections.find(({ page }) => page === current)?.name ?? 'Menu'}
+      </button>
+      <nav id="sections" aria-label="Pages" class={isOpen ? 'open' : ''}>
+        {sections.map(({ page, name }) => (
+          <Link key={page} to={`/${page}`} isCurrent={page === current}>
+            {name}
+          </Link>
+        ))}
+      </nav>
+    </header>
+  );
+}
+
+const WORDS = {
+  live: 'Live',
+  behind: 'Behind',
+  frozen: 'Frozen',
+  connecting: 'Connecting',
+  out: 'Logged out',
+} as const;
+
+function TopBar() {
+  const { me } = useLive();
+  const { now, status } = useTime();
+  const name = me?.username ?? me?.who ?? '';
+  const recentMs = (me?.stepUpUntil ?? 0) - now;
+  const logout = () => void call('/logout', { method: 'POST' }).finally(() => location.assign('/'));
+  return (
+    <section class="bar" aria-label="State of the console">
+      <p class={`status ${status}`}>
+        <span class="dot" aria-hidden="true" />
+        <strong>{WORDS[status]}</strong>
+        <time aria-hidden="true" title={`Time of the issuer, zone ${zoneText()}`}>
+          {clockText(now)}
+        </time>
+      </p>
+      <SearchBox />
+      <p class="who">
+        <strong>{name}</strong>
+        {me?.stepUpUntil != null && (
+          <span aria-hidden="true" title="How long your login is recent enough for wide acts">
+            {recentMs > 0 ? `recent login: ${ageText(recentMs)} left` : 'login not recent'}
+          </span>
+        )}
+      </p>
+      <button type="button" class="small" onClick={logout}>
+        Log out
+      </button>
+    </section>
+  );
+}
+
+const PARTED_MS = 2_000;
+
+function Banners() {
+  const { now, status } = useTime();
+  const at = lastBeat();
+  const partedMs = Date.now() - now;
+  return (
+    <>
+      {(status === 'behind' || status === 'frozen') && (
+        <section class="banner" aria-label="Warning">
+          <Notice kind="error">
+            Nothing has arrived since {at === undefined ? 'the page was opened' : clockText(at)}: every value below is
+            of that time.
+          </Notice>
+        </section>
+      )}
+      {status === 'live' && Math.abs(partedMs) > PARTED_MS && (
+        <section class="banner" aria-label="Warning">
+          <Notice kind="info">
+            The clock of this device is {ageText(Math.abs(partedMs))} {partedMs > 0 ? 'ahead of' : 'behind'} the issuer.
+            All ages here are by the clock of the issuer.
+          </Notice>
+        </section>
+      )}
+    </>
+  );
+}
+
+startLive();
+const root = document.getElementById('page');
+if (root) render(<App />, root);

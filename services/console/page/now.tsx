@@ -1,0 +1,137 @@
+import type { Receipt, Revocation } from '../src/frames.ts';
+import { Curve } from './curve.tsx';
+import { useLive, useTime } from './live.ts';
+import { Ago, Card, Stale, Title } from './parts.tsx';
+import { Link } from './router.tsx';
+import { ageText, clockText, countText, denialText, msText } from './text.ts';
+
+const HOUR_MS = 3_600_000;
+const SECOND_MS = 1_000;
+const SHOWN = 10;
+
+/** One sentence and five numbers: whether all is well. */
+export function Now() {
+  const { instances, revocations, receipts, propagation } = useLive();
+  const { now } = useTime();
+  const all = [...instances.values()].filter(({ state }) => state !== 'left');
+  const count = (state: string) => all.filter((one) => one.state === state).length;
+  const [live, behind, lost, unknown] = [count('live'), count('behind'), count('lost'), count('unknown')];
+  const ages = all.flatMap(({ asOf, state }) => (asOf === null || state === 'lost' ? [] : [now - asOf]));
+  const oldest = ages.length === 0 ? null : Math.max(...ages);
+  const lastHour = propagation.filter(({ at }) => now - at < HOUR_MS);
+  const quick = lastHour.filter(({ p99, of, reached }) => reached >= of && p99 <= SECOND_MS).length;
+  const p99 = lastHour.map((point) => point.p99).toSorted((a, b) => a - b)[Math.floor(lastHour.length * 0.99)] ?? null;
+  return (
+    <>
+      <Title about={<Stale />} cli="rescind status --watch">
+        {all.length === 0
+          ? 'No instance reports yet'
+          : live === all.length
+            ? `All ${countText(all.length, 'instance')} deny what was revoked up to ${clockText(now - (oldest ?? 0))}`
+            : `${live} of ${countText(all.length, 'instance')} deny what was revoked; ${lost + behind + unknown} may not`}
+      </Title>
+      <ul class="numbers">
+        <Figure to="/fleet" name="Instances live" value={`${live}`} of={`of ${all.length}`} isBad={live < all.length} />
+        <Figure
+          to="/fleet"
+          name="Lost or behind"
+          value={`${lost + behind}`}
+          of={unknown > 0 ? `and ${unknown} unknown` : 'lost, behind'}
+          isBad={lost + behind > 0}
+        />
+        <Figure
+          to="/fleet"
+          name="Oldest view"
+          value={
+            oldest === null ? '—' : oldest < 1_000 ? `${Math.max(0, Math.round(oldest / 100) / 10)} s` : ageText(oldest)
+          }
+          of="degraded from 10 s"
+          isBad={oldest === null || oldest > 10_000}
+        />
+        <Figure
+          to="/revocations"
+          name="Denied within 1 s"
+          value={lastHour.length === 0 ? '—' : `${Math.floor((100 * quick) / lastHour.length)} %`}
+          of={`of ${countText(lastHour.length, 'revocation')}, 1 h`}
+          isBad={quick < lastHour.length}
+        />
+        <Figure
+          to="/revocations"
+          name="Propagation p99"
+          value={msText(p99)}
+          of="last hour"
+          isBad={(p99 ?? 0) > SECOND_MS}
+        />
+      </ul>
+      <Card
+        title="Last revocations"
+        about="Each curve is the share of the instances that deny it, by the time since its commit."
+      >
+        {revocations.length === 0 ? (
+          <p class="empty">Nothing is revoked at present.</p>
+        ) : (
+          <ul class="recent">
+            {revocations.slice(0, SHOWN).map((one) => (
+              <RecentRow key={one.txn} revocation={one} receipt={receipts.get(one.txn)} />
+            ))}
+          </ul>
+        )}
+      </Card>
+    </>
+  );
+}
+
+interface FigureProps {
+  readonly to: string;
+  readonly name: string;
+  readonly value: string;
+  readonly of: string;
+  readonly isBad: boolean;
+}
+
+function Figure({ to, name, value, of, isBad }: FigureProps) {
+  return (
+    <li class={isBad ? 'bad' : ''}>
+      <Link to={to}>
+        <span class="name">{name}</span>
+        <span class="value">
+          {value}
+          {isBad && <span class="warn"> !</span>}
+        </span>
+        <span class="of">{of}</span>
+      </Link>
+    </li>
+  );
+}
+
+function RecentRow({
+  revocation,
+  receipt,
+}: {
+  readonly revocation: Revocation;
+  readonly receipt: Receipt | undefined;
+}) {
+  const [first] = revocation.deny;
+  const more = revocation.deny.length - 1;
+  return (
+    <li>
+      <Link to={`/revocations/${encodeURIComponent(revocation.txn)}`}>
+        <span class="what">
+          <strong>
+            {first === undefined ? 'an event key' : denialText(first)}
+            {more > 0 && ` and ${more} more`}
+          </strong>
+          <span class="about">{revocation.reason.replaceAll('_', ' ')}</span>
+        </span>
+        {receipt && receipt.of > 0 ? <Curve receipt={receipt} isSmall /> : <span class="curve-none" />}
+        <span class={`reach ${receipt?.complete ? 'good' : receipt && receipt.of > 0 ? 'bad' : ''}`}>
+          {receipt ? `${receipt.reached} of ${receipt.of}` : '…'}
+          <span class="about">{receipt?.lastMs == null ? '' : msText(receipt.lastMs)}</span>
+        </span>
+        <span class="when">
+          <Ago at={revocation.appendedAt} />
+        </span>
+      </Link>
+    </li>
+  );
+}

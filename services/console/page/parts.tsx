@@ -1,0 +1,271 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import type { InstanceState } from '../src/frames.ts';
+import type { Page } from './api.ts';
+import { call, Refusal, sentenceOf } from './api.ts';
+import { lastBeat, useTime } from './live.ts';
+import { ageText, clockText, isoText } from './text.ts';
+
+interface FieldProps {
+  readonly label: string;
+  readonly name: string;
+  readonly type?: 'text' | 'password';
+  readonly value: string;
+  readonly onValue: (value: string) => void;
+  readonly autoComplete?: string;
+  readonly inputMode?: 'numeric' | 'text';
+  readonly hint?: string | undefined;
+  readonly isFocused?: boolean;
+  readonly isRequired?: boolean;
+}
+
+export function Field({ label, hint, type, value, onValue, isFocused, isRequired = true, ...input }: FieldProps) {
+  const kind = type === 'password' ? ({ type } as const) : ({ type: 'text' } as const);
+  const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (isFocused) field.current?.focus();
+  }, [isFocused]);
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        ref={field}
+        {...kind}
+        {...input}
+        value={value}
+        required={isRequired}
+        spellcheck={false}
+        autocapitalize="none"
+        aria-describedby={hint ? `${id}-hint` : undefined}
+        onInput={(event) => onValue(event.currentTarget.value)}
+      />
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface NoticeProps {
+  readonly kind: 'error' | 'info' | 'success';
+  readonly children: ComponentChildren;
+}
+
+export function Notice({ kind, children }: NoticeProps) {
+  return (
+    <div class={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
+      {children}
+    </div>
+  );
+}
+
+interface CardProps {
+  readonly title: string;
+  readonly about?: ComponentChildren;
+  readonly actions?: ComponentChildren;
+  readonly class?: string;
+  readonly children?: ComponentChildren;
+}
+
+export function Card({ title, about, actions, children, class: className = '' }: CardProps) {
+  const id = useId();
+  return (
+    <section class={`card ${className}`} aria-labelledby={id}>
+      <header>
+        <div>
+          <h2 id={id}>{title}</h2>
+          {about && <p class="about">{about}</p>}
+        </div>
+        {actions}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** The title of a page, and the line by which a terminal shows the same. */
+export function Title({
+  children,
+  about,
+  cli,
+}: {
+  children: ComponentChildren;
+  about?: ComponentChildren;
+  cli?: string;
+}) {
+  return (
+    <div class="title">
+      <div>
+        <h1>{children}</h1>
+        {about && <p>{about}</p>}
+      </div>
+      {cli && (
+        <code class="cli" title="The same on a terminal">
+          {cli}
+        </code>
+      )}
+    </div>
+  );
+}
+
+/** A time as an age by the issuer's clock; the tooltip has it in full. */
+export function Ago({ at, suffix = ' ago' }: { readonly at: number; readonly suffix?: string }) {
+  const { now } = useTime();
+  return (
+    <time dateTime={isoText(at)} title={isoText(at)}>
+      {ageText(now - at)}
+      {suffix}
+    </time>
+  );
+}
+
+const LETTERS: Readonly<Record<InstanceState, string>> = {
+  live: 'L',
+  behind: 'B',
+  lost: 'X',
+  left: 'E',
+  unknown: '?',
+};
+
+/** The shape of a state: it is read without its colour. */
+export function StateShape({ state }: { readonly state: InstanceState }) {
+  return (
+    <svg class={`shape ${state}`} viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
+      <rect class="frame" x="1" y="1" width="10" height="10" rx="2" />
+      {state === 'live' && <rect class="fill" x="1" y="1" width="10" height="10" rx="2" />}
+      {state === 'behind' && <path class="fill" d="M1 11V3a2 2 0 0 1 2-2h8z" />}
+      {state === 'lost' && <path class="mark" d="M3 3l6 6M9 3l-6 6" />}
+      {state === 'unknown' && <path class="mark" d="M1.5 7 7 1.5M3 10.5 10.5 3" />}
+    </svg>
+  );
+}
+
+export function StateWord({ state }: { readonly state: InstanceState }) {
+  return (
+    <span class={`state ${state}`} data-letter={LETTERS[state]}>
+      <StateShape state={state} />
+      {state}
+    </span>
+  );
+}
+
+/** Marks values that no longer are the present ones. */
+export function Stale() {
+  const { status } = useTime();
+  const at = lastBeat();
+  if (status !== 'behind' && status !== 'frozen') return null;
+  return <span class="badge stale">as of {at === undefined ? 'never' : clockText(at)}</span>;
+}
+
+/** The state of a list. A failure is never shown as an empty list. */
+export type ListState<T> =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'forbidden' }
+  | { readonly kind: 'ready'; readonly items: readonly T[]; readonly next: string | undefined };
+
+/** Loads a list of the administration page by page. @param path with its filter; undefined: nothing is loaded */
+export function useList<T>(path: string | undefined, limit = 100) {
+  const [state, setState] = useState<ListState<T>>({ kind: 'loading' });
+  const [version, setVersion] = useState(0);
+  const wanted = useRef('');
+  const urlOf = (after?: string) =>
+    `/admin/${path}${path?.includes('?') ? '&' : '?'}limit=${limit}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
+  const failed = (error: unknown) =>
+    setState(
+      error instanceof Refusal && error.code === 'scope_insufficient'
+        ? { kind: 'forbidden' }
+        : { kind: 'failed', message: sentenceOf(error) },
+    );
+  useEffect(() => {
+    if (path === undefined) return;
+    if (wanted.current !== path) setState({ kind: 'loading' });
+    wanted.current = path;
+    call<Page<T>>(urlOf()).then(
+      ({ items, next }) => wanted.current === path && setState({ kind: 'ready', items, next }),
+      (error) => wanted.current === path && failed(error),
+    );
+  }, [path, version]);
+  return {
+    state,
+    reload: () => setVersion((count) => count + 1),
+    async more() {
+      if (state.kind !== 'ready' || state.next === undefined) return;
+      try {
+        const { items, next } = await call<Page<T>>(urlOf(state.next));
+        if (wanted.current === path) setState({ kind: 'ready', items: [...state.items, ...items], next });
+      } catch (error) {
+        failed(error);
+      }
+    },
+  };
+}
+
+interface ListingProps<T> {
+  readonly list: { readonly state: ListState<T>; more(): Promise<void>; reload(): void };
+  readonly empty: string;
+  /** What the list is of, in the plural. */
+  readonly of: string;
+  readonly children: (items: readonly T[]) => ComponentChildren;
+}
+
+/** Shows a list in each of its states. */
+export function Listing<T>({ list, empty, of, children }: ListingProps<T>) {
+  const { state } = list;
+  if (state.kind === 'loading') return <p class="empty">Loading {of} …</p>;
+  if (state.kind === 'forbidden') return <Notice kind="info">Your account may not read {of}.</Notice>;
+  if (state.kind === 'failed')
+    return (
+      <Notice kind="error">
+        The {of} could not be read. {state.message}{' '}
+        <button type="button" class="link" onClick={list.reload}>
+          Try again
+        </button>
+      </Notice>
+    );
+  if (state.items.length === 0) return <p class="empty">{empty}</p>;
+  return (
+    <>
+      {children(state.items)}
+      <p class="count">
+        {state.items.length.toLocaleString('en')} shown
+        {state.next !== undefined && (
+          <>
+            , there are more.{' '}
+            <button type="button" class="link" onClick={() => void list.more()}>
+              Show more
+            </button>
+          </>
+        )}
+      </p>
+    </>
+  );
+}
+
+/** Work that an operator starts: whether it runs, and the sentence of its failure. */
+export function useWork() {
+  const [isRunning, setRunning] = useState(false);
+  const [failure, setFailure] = useState<string>();
+  return {
+    isRunning,
+    failure,
+    clear: () => setFailure(undefined),
+    async run(work: () => Promise<unknown>): Promise<boolean> {
+      setRunning(true);
+      setFailure(undefined);
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        setFailure(sentenceOf(error));
+        return false;
+      } finally {
+        setRunning(false);
+      }
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** A length of time in its greatest unit: `41 ms`, `7 s`, `3 min`. */
+export function ageText(ms: number): string {
+  const least = Math.max(0, ms);
+  if (least < 1_000) return '0 s';
+  const [unit = 'd', size = 86_400_000] =
+    (
+      [
+        ['s', 1_000, 120_000],
+        ['min', 60_000, 7_200_000],
+        ['h', 3_600_000, 172_800_000],
+      ] as const
+    ).find(([, , below]) => least < below) ?? [];
+  return `${Math.floor(least / size)} ${unit}`;
+}
+
+/** A measured time: `8.4 ms`, `41 ms`, `1.2 s`. */
+export function msText(ms: number | null): string {
+  if (ms === null) return '—';
+  if (ms < 10) return `${Math.round(ms * 10) / 10} ms`;
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+export const isoText = (at: number): string => new Date(at).toISOString();
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = new Intl.DateTimeFormat('en-GB', {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+});
+
+/** `14:03:07` in the zone of the browser. */
+export const clockText = (at: number): string => clock.format(at);
+
+/** `Tue 24 Nov, 14:03` in the zone of the browser. */
+export const dayText = (at: number): string => day.format(at);
+
+export const zoneText = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** The begin of an id: the whole one is in the tooltip. */
+export const shortId = (id: string): string => (id.length > 12 ? `${id.slice(0, 8)}…` : id);
+
+export const countText = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const LONGEST = 120;
+
+/** A text that a stranger has chosen, such as a device's name: without control and direction characters, which it marks, and cut. */
+export function strangersText(text: string): string {
+  const visible = text.replace(INVISIBLE, '�');
+  return visible.length > LONGEST ? `${visible.slice(0, LONGEST)}…` : visible;
+}
+
+/** What a revocation denies, in words. */
+export function denialText({ claim, value }: { readonly claim: string; readonly value: string }): string {
+  const names: Readonly<Record<string, string>> = {
+    sid: 'session',
+    sub: 'person',
+    client_id: 'client',
+    kid: 'key',
+    jti: 'token',
+  };
+  return claim === 'iss' ? 'everybody' : `${names[claim] ?? claim} ${shortId(value)}`;
+}

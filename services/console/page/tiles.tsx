@@ -1,0 +1,203 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { Instance, InstanceState, Receipt } from '../src/frames.ts';
+import { useLive, useTime } from './live.ts';
+import { StateShape } from './parts.tsx';
+import { ageText, msText } from './text.ts';
+
+/** Most tiles that are 220 pixels wide, and most that are elements at all; more are drawn on a canvas. */
+const LARGE = 24;
+const ELEMENTS = 200;
+
+interface TilesProps {
+  readonly receipt: Receipt | undefined;
+  /** The time since the commit that is shown, in ms. Default: the end. */
+  readonly atMs?: number;
+}
+
+/** One instance, and what is known of it and of the revocation. */
+export interface Tile {
+  readonly id: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly state: InstanceState;
+  /** Of the instance as it is now; undefined: it is gone. */
+  readonly now: Instance | undefined;
+  /** `denies` after `ms`, `missing`, or `none`: it was no member. */
+  readonly reach: 'denies' | 'missing' | 'none';
+  readonly ms: number | null;
+}
+
+/** The tiles in a fixed order: by service, then by name with its numbers as numbers. */
+function tilesOf(instances: ReadonlyMap<string, Instance>, receipt: Receipt | undefined): Tile[] {
+  const tiles = new Map<string, Tile>();
+  for (const one of instances.values()) {
+    const { id, service, instance, state } = one;
+    if (state !== 'left') tiles.set(id, { id, service, instance, state, now: one, reach: 'none', ms: null });
+  }
+  const known = (id: string): Pick<Tile, 'state' | 'now'> => {
+    const now = instances.get(id);
+    return { now, state: now?.state ?? 'left' };
+  };
+  for (const { ms, id, ...name } of receipt?.members ?? []) {
+    tiles.set(id, { id, ...name, ...known(id), reach: 'denies', ms });
+  }
+  for (const { id, service, instance } of receipt?.missing ?? []) {
+    tiles.set(id, { id, service, instance, ...known(id), reach: 'missing', ms: null });
+  }
+  return [...tiles.values()].toSorted(
+    (a, b) => a.service.localeCompare(b.service) || a.instance.localeCompare(b.instance, 'en', { numeric: true }),
+  );
+}
+
+/** A tile for each instance: large, small, or squares on a canvas, by their number. */
+export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) {
+  const { instances } = useLive();
+  const tiles = tilesOf(instances, receipt);
+  if (tiles.length === 0) return <p class="empty">No instance reports yet.</p>;
+  const groups = [...Map.groupBy(tiles, ({ service }) => service)];
+  const size = tiles.length <= LARGE ? 'large' : tiles.length <= ELEMENTS ? 'small' : 'canvas';
+  const reached = (tile: Tile) => tile.reach === 'denies' && (tile.ms ?? 0) <= atMs;
+  return (
+    <div class={`tiles ${size}`}>
+      {groups.map(([service, members]) => (
+        <section key={service} aria-label={service}>
+          <h3>
+            {service}{' '}
+            <span class="about">
+              {receipt
+                ? `${members.filter(reached).length} of ${members.filter(({ reach }) => reach !== 'none').length}`
+                : members.length}
+            </span>
+          </h3>
+          {size === 'canvas' ? (
+            <Squares tiles={members} reached={reached} longest={Math.max(1, receipt?.lastMs ?? 1)} />
+          ) : (
+            <ul>
+              {members.map((tile) =>
+                size === 'large' ? (
+                  <LargeTile key={tile.id} tile={tile} isReached={reached(tile)} />
+                ) : (
+                  <SmallTile key={tile.id} tile={tile} isReached={reached(tile)} />
+                ),
+              )}
+            </ul>
+          )}
+        </section>
+      ))}
+    </div>
+  );
+}
+
+interface TileProps {
+  readonly tile: Tile;
+  readonly isReached: boolean;
+}
+
+function LargeTile({ tile: { instance, state, now: seen, reach, ms }, isReached }: TileProps) {
+  const { now } = useTime();
+  const details = [
+    seen?.version ?? 'no version',
+    seen?.transport === 'kafka' ? 'Kafka' : seen?.transport === 'http' ? 'HTTP' : (seen?.transport ?? '—'),
+    seen?.lag === null ? 'other epoch' : `seq +${seen?.lag ?? '?'}`,
+  ];
+  return (
+    <li class={`tile ${isReached ? 'reached' : ''} ${reach}`} data-state={state}>
+      <span class="name">
+        <StateShape state={state} />
+        <strong title={instance}>{instance}</strong>
+      </span>
+      <span class="ms">
+        {isReached ? (ms === null ? '✓' : msText(ms)) : reach === 'missing' ? state : reach === 'none' ? 'new' : ''}
+      </span>
+      <span class="about">
+        {details.join(' · ')}
+        {seen?.asOf != null && ` · ${ageText(now - seen.asOf)}`}
+      </span>
+      {seen?.suspect != null && <span class="badge bad">{seen.suspect}</span>}
+    </li>
+  );
+}
+
+function SmallTile({ tile: { instance, state, reach, ms }, isReached }: TileProps) {
+  return (
+    <li class={`tile ${isReached ? 'reached' : ''} ${reach}`} data-state={state} title={`${instance}, ${state}`}>
+      <StateShape state={state} />
+      <span class="aloud">{instance}</span>
+      <span class="ms">{isReached ? (ms === null ? '✓' : Math.round(ms)) : ''}</span>
+    </li>
+  );
+}
+
+const SQUARE = 14;
+const GAP = 3;
+const A_ROW = 25;
+
+interface SquaresProps {
+  readonly tiles: readonly Tile[];
+  readonly reached: (tile: Tile) => boolean;
+  readonly longest: number;
+}
+
+/** Squares without text, 25 in a row: the later an instance denied, the paler. The table below has the same as text. */
+function Squares({ tiles, reached, longest }: SquaresProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const width = Math.min(A_ROW, tiles.length) * (SQUARE + GAP);
+  const height = Math.ceil(tiles.length / A_ROW) * (SQUARE + GAP);
+  useEffect(() => {
+    const draw = () => canvas.current && drawSquares(canvas.current, { tiles, reached, longest });
+    draw();
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    return () => dark.removeEventListener('change', draw);
+  });
+  return (
+    <canvas
+      ref={canvas}
+      width={width * 2}
+      height={height * 2}
+      style={{ width: `${width}px`, height: `${height}px` }}
+      role="img"
+      aria-label={`${tiles.filter(reached).length} of ${tiles.length} deny it; the table below has each`}
+    />
+  );
+}
+
+function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longest }: SquaresProps): void {
+  const context = canvas.getContext('2d');
+  if (context === null) return;
+  const style = getComputedStyle(canvas);
+  const color = (name: string) => style.getPropertyValue(name).trim();
+  const [good, bad, warn, line] = [
+    color('--mark-good'),
+    color('--mark-bad'),
+    color('--mark-warn'),
+    color('--mark-line'),
+  ];
+  context.setTransform(2, 0, 0, 2, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.lineWidth = 1.5;
+  tiles.forEach((tile, index) => {
+    const x = (index % A_ROW) * (SQUARE + GAP) + 1;
+    const y = Math.floor(index / A_ROW) * (SQUARE + GAP) + 1;
+    const isBad = tile.state === 'lost' || tile.reach === 'missing';
+    context.strokeStyle = isBad ? bad : tile.state === 'behind' ? warn : reached(tile) ? good : line;
+    context.fillStyle = isBad ? bad : tile.state === 'behind' ? warn : good;
+    context.setLineDash(tile.state === 'left' ? [2, 2] : []);
+    if (reached(tile) && tile.state === 'live') {
+      context.globalAlpha = 1 - 0.65 * (Math.log1p(tile.ms ?? 0) / Math.log1p(longest));
+      context.fillRect(x, y, SQUARE - 1, SQUARE - 1);
+      context.globalAlpha = 1;
+    } else if (tile.state === 'behind') context.fillRect(x, y, SQUARE / 2, SQUARE - 1);
+    context.strokeRect(x + 0.5, y + 0.5, SQUARE - 2, SQUARE - 2);
+    if (tile.state === 'lost' || tile.state === 'unknown') {
+      context.beginPath();
+      context.moveTo(x + 3, y + 3);
+      context.lineTo(x + SQUARE - 4, y + SQUARE - 4);
+      if (tile.state === 'lost') {
+        context.moveTo(x + SQUARE - 4, y + 3);
+        context.lineTo(x + 3, y + SQUARE - 4);
+      }
+      context.stroke();
+    }
+  });
+}

@@ -1,0 +1,3 @@
+import { runMain } from '@rescind/revocation/node-version';
+
+await runMain(() => import('./start.ts'));

@@ -1,0 +1,150 @@
+import type { Clock, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Response } from 'express';
+import type { Frame, Instance, Me } from './frames.ts';
+import { toRows } from './frames.ts';
+import type { OperatorSession } from './operators.ts';
+import type { UpstreamResponse } from './upstream.ts';
+import { callUpstream, codeOf, jsonOf } from './upstream.ts';
+import type { Watch } from './watch.ts';
+
+/** How often the state is requested and the session of the operator is verified, in ms. */
+const TICK_MS = 500;
+/** A response that the browser does not read ends: it would be kept in memory. In bytes. */
+const MAX_BUFFERED = 4_000_000;
+
+/** Sends a request to the administration as an operator; a token that the issuer refuses is renewed once. */
+export async function askAs(
+  session: OperatorSession,
+  url: string,
+  request: Omit<Parameters<typeof callUpstream>[1], 'token'>,
+): Promise<UpstreamResponse> {
+  const token = await session.token();
+  const response = await callUpstream(url, { ...request, token });
+  if (response.status !== 401 || codeOf(response) === 'authentication_insufficient') return response;
+  session.refused(token);
+  return callUpstream(url, { ...request, token: await session.token() });
+}
+
+interface StreamOptions {
+  readonly session: OperatorSession;
+  readonly adminUrl: string;
+  readonly watch: Watch;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** Aborts when the service stops. */
+  readonly stopping: AbortSignal;
+}
+
+/**
+ * Writes the live stream of an operator: the complete state, then what changes, and a frame at least each second. Each round presents the
+ * operator's own token, so the stream ends within a second of the revocation of the session.
+ */
+export async function writeStream(response: Response, options: StreamOptions): Promise<void> {
+  const { session, adminUrl, watch, telemetry, stopping } = options;
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, stopping, session.ended]);
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-store, no-transform',
+    'X-Accel-Buffering': 'no',
+  });
+  const write = (frame: Frame) => {
+    response.write(`event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`);
+    if (response.writableLength > MAX_BUFFERED) response.destroy();
+  };
+  const ask = (path: string) => askAs(session, adminUrl + path, { method: 'GET' });
+  const changes = createChanges(watch, write);
+  let meText = '';
+  try {
+    write({ type: 'begin', now: options.clock.now() });
+    while (!signal.aborted) {
+      const began = options.clock.monotonic();
+      const me = await readMe(ask);
+      if (me !== undefined) {
+        const { now, ...stable } = me;
+        if (JSON.stringify(stable) !== meText) write({ type: 'me', me });
+        meText = JSON.stringify(stable);
+        const may = (operation: string) => me.operations.includes(operation);
+        if (may('listInstances')) await watch.refreshInstances(ask);
+        if (may('listRevocations') && may('getRevocation')) await watch.refreshRevocations(ask);
+        if (signal.aborted) break;
+        write({ type: 'beat', now });
+        if (may('listInstances')) changes.instances();
+        if (may('listRevocations')) changes.revocations();
+      }
+      await pause(TICK_MS - (options.clock.monotonic() - began), signal);
+    }
+  } catch (error) {
+    if (!(error instanceof RescindError)) throw error;
+    telemetry.log('info', 'console_stream_ended', { code: error.code });
+  }
+  if (!response.writableEnded && !response.destroyed) {
+    if (session.ended.aborted) write({ type: 'ended' });
+    response.end();
+  }
+}
+
+/** @returns undefined while user-management does not respond: the frames stop, and the page shows that */
+async function readMe(ask: (path: string) => Promise<UpstreamResponse>): Promise<Me | undefined> {
+  try {
+    const response = await ask('/admin/me');
+    if (response.status === 200) return jsonOf(response.text) as Me;
+    if (response.status >= 500) return undefined;
+    throw new RescindError('operator_session_missing');
+  } catch (error) {
+    if (error instanceof RescindError && error.code === 'issuer_unreachable') return undefined;
+    throw error;
+  }
+}
+
+/** Writes what has changed since the last call. */
+function createChanges(watch: Watch, write: (frame: Frame) => void) {
+  const sent = new Map<string, Instance>();
+  const receipts = new Map<string, unknown>();
+  let revocationsText = '';
+  return {
+    instances() {
+      const changed = [...watch.instances.values()].filter((one) => !isSame(sent.get(one.id), one));
+      const removed = [...sent.keys()].filter((id) => !watch.instances.has(id));
+      if (changed.length === 0 && removed.length === 0) return;
+      for (const one of changed) sent.set(one.id, one);
+      for (const id of removed) sent.delete(id);
+      write({ type: 'fleet', now: watch.now, rows: toRows(changed, watch.now), removed });
+    },
+    revocations() {
+      const text = watch.revocations.map(({ txn, published }) => `${txn}${published}`).join();
+      if (text !== revocationsText) write({ type: 'revocations', items: watch.revocations });
+      revocationsText = text;
+      let isNew = false;
+      for (const [txn, receipt] of watch.receipts) {
+        const before = receipts.get(txn);
+        if (before === receipt) continue;
+        receipts.set(txn, receipt);
+        if (before !== undefined && JSON.stringify(before) === JSON.stringify(receipt)) continue;
+        write({ type: 'receipt', txn, receipt });
+        isNew = true;
+      }
+      if (isNew) write({ type: 'propagation', points: watch.propagation() });
+    },
+  };
+}
+
+function isSame(before: Instance | undefined, after: Instance): boolean {
+  if (before === undefined) return false;
+  return (Object.keys(after) as (keyof Instance)[]).every((member) => before[member] === after[member]);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.max(0, ms));
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,136 @@
+import type { Clock } from '@rescind/revocation';
+import type { Instance, Propagation, Receipt, Revocation } from './frames.ts';
+import type { UpstreamResponse } from './upstream.ts';
+import { jsonOf } from './upstream.ts';
+
+/** Sends a GET request to the administration with the token of an operator. */
+export type Ask = (path: string) => Promise<UpstreamResponse>;
+
+/** What the console knows of the fleet and of the newest revocations, for all operators whose scopes permit to read it. */
+export interface Watch {
+  /** Requests the instances again, unless that was done a moment ago. */
+  refreshInstances(ask: Ask): Promise<void>;
+  /** Requests the newest revocations again, and the receipts that are not complete yet. */
+  refreshRevocations(ask: Ask): Promise<void>;
+  readonly instances: ReadonlyMap<string, Instance>;
+  /** The newest first. */
+  readonly revocations: readonly Revocation[];
+  readonly receipts: ReadonlyMap<string, Receipt>;
+  /** By the time of the revocation, the oldest first. */
+  propagation(): readonly Propagation[];
+  /** The time of the issuer as of the last response, ms since 1970. */
+  readonly now: number;
+}
+
+/** The shortest time between two requests for the same, in ms: each operator's stream asks twice a second. */
+const FRESH_MS = 400;
+/** The revocations that are watched. */
+const NEWEST = 100;
+/** Receipts that are requested in one round. */
+const RECEIPTS_AT_ONCE = 8;
+/** A receipt that is not complete after this time is requested every 10 s. */
+const PATIENCE_MS = 60_000;
+const SLOW_MS = 10_000;
+/** Points of the propagation that are kept: memory. */
+const MAX_POINTS = 2_000;
+
+interface FleetBody {
+  readonly now: number;
+  readonly items: readonly (Omit<Instance, 'asOf'> & { readonly ageMs: number | null })[];
+}
+
+export function createWatch(clock: Clock): Watch {
+  const instances = new Map<string, Instance>();
+  const receipts = new Map<string, Receipt>();
+  const points = new Map<string, Propagation>();
+  const askedAt = new Map<string, number>();
+  let revocations: readonly Revocation[] = [];
+  let now = 0;
+
+  /** Runs `work` unless it runs already or has run within `FRESH_MS`. */
+  const pending = new Map<string, Promise<void>>();
+  let finishedAt: Readonly<Record<string, number>> = {};
+  const once = (name: string, work: () => Promise<void>): Promise<void> => {
+    const running = pending.get(name);
+    if (running !== undefined) return running;
+    if (clock.monotonic() - (finishedAt[name] ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return Promise.resolve();
+    const begun = work().finally(() => {
+      pending.delete(name);
+      finishedAt = { ...finishedAt, [name]: clock.monotonic() };
+    });
+    pending.set(name, begun);
+    return begun;
+  };
+
+  async function readInstances(ask: Ask): Promise<void> {
+    const response = await ask('/admin/instances');
+    if (response.status !== 200) return;
+    const fleet = jsonOf(response.text) as FleetBody;
+    now = fleet.now;
+    const present = new Set<string>();
+    for (const { ageMs, ...one } of fleet.items) {
+      present.add(one.id);
+      const before = instances.get(one.id);
+      const asOf = ageMs === null ? null : fleet.now - ageMs;
+      // The age is rounded: between two reports it would change by a millisecond back and forth.
+      const isSame = before?.reportedAt === one.reportedAt && before.asOf !== null && asOf !== null;
+      instances.set(one.id, { ...one, asOf: isSame ? before.asOf : asOf });
+    }
+    for (const id of instances.keys()) if (!present.has(id)) instances.delete(id);
+  }
+
+  async function readRevocations(ask: Ask): Promise<void> {
+    const response = await ask(`/admin/revocations?limit=${NEWEST}`);
+    if (response.status !== 200) return;
+    ({ items: revocations } = jsonOf(response.text) as { readonly items: readonly Revocation[] });
+    const known = new Set(revocations.map(({ txn }) => txn));
+    for (const txn of receipts.keys()) {
+      if (known.has(txn)) continue;
+      receipts.delete(txn);
+      askedAt.delete(txn);
+    }
+    const time = clock.monotonic();
+    const due = revocations.filter(({ txn, appendedAt }) => {
+      const receipt = receipts.get(txn);
+      if (receipt?.complete === true) return false;
+      const isOld = receipt !== undefined && (receipt.of === 0 || now - appendedAt > PATIENCE_MS);
+      return !isOld || time - (askedAt.get(txn) ?? Number.NEGATIVE_INFINITY) > SLOW_MS;
+    });
+    await Promise.all(due.slice(0, RECEIPTS_AT_ONCE).map((one) => readReceipt(ask, one)));
+  }
+
+  async function readReceipt(ask: Ask, { txn, appendedAt }: Revocation): Promise<void> {
+    const response = await ask(`/admin/revocations/${encodeURIComponent(txn)}`);
+    askedAt.set(txn, clock.monotonic());
+    if (response.status !== 200) return;
+    const { receipt } = jsonOf(response.text) as { readonly receipt: Receipt };
+    receipts.set(txn, receipt);
+    const times = receipt.members.flatMap(({ ms }) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b);
+    if (times.length === 0) return;
+    const quantile = (share: number) => times[Math.min(times.length - 1, Math.ceil(times.length * share) - 1)] ?? 0;
+    points.set(txn, {
+      at: appendedAt,
+      p50: quantile(0.5),
+      p95: quantile(0.95),
+      p99: quantile(0.99),
+      of: receipt.of,
+      reached: receipt.reached,
+    });
+    const [oldest] = points.keys();
+    if (points.size > MAX_POINTS && oldest !== undefined) points.delete(oldest);
+  }
+
+  return {
+    instances,
+    receipts,
+    get revocations() {
+      return revocations;
+    },
+    get now() {
+      return now;
+    },
+    refreshInstances: (ask) => once('instances', () => readInstances(ask)),
+    refreshRevocations: (ask) => once('revocations', () => readRevocations(ask)),
+    propagation: () => [...points.values()].toSorted((a, b) => a.at - b.at),
+  };
+}
