@@ -167,6 +167,70 @@ describe('a TypeScript project', () => {
   });
 });
 
+/** The block of code below a heading of docs/adapters.md. */
+function codeOfAdapters(heading: string): string {
+  const page = readFileSync(join(root, 'docs/adapters.md'), 'utf8');
+  const [, code] = /```ts\n(.*?)```/s.exec(page.split(`## ${heading}\n`)[1] ?? '') ?? [];
+  if (code === undefined) throw new Error(`docs/adapters.md has no code below ${heading}`);
+  return code;
+}
+
+/** Requests to the server of Apollo: status, challenge, and error code or data. */
+const APOLLO_CLIENT = `import { openTestKit } from '@rescind/guard/testing';
+import { listen } from './server.ts';
+const kit = openTestKit({ audience: 'prices' });
+const server = await listen(kit.guard, 0);
+const ask = async (query: string, token?: string) => {
+  const authorization = token === undefined ? {} : { authorization: 'Bearer ' + token };
+  const headers = { 'content-type': 'application/json', ...authorization };
+  const response = await fetch(server.url, { method: 'POST', headers, body: JSON.stringify({ query }) });
+  const { data, errors } = (await response.json()) as { data?: object; errors?: { extensions: { code: string } }[] };
+  const challenge = response.headers.get('www-authenticate');
+  console.log(response.status, challenge?.split(' ')[0], errors?.[0]?.extensions.code ?? JSON.stringify(data));
+};
+const token = kit.token({ sub: 'ada', sid: 'laptop', scope: 'prices:read' });
+await ask('{ user }', token);
+await ask('{ premium }', token);
+await ask('{ user }');
+kit.revoke({ claim: 'sid', value: 'laptop' });
+await ask('{ user }', token);
+await server.close();
+await kit.close();
+`;
+
+test('a project with Apollo Server has the identity in the context, and the refusal in the response', () => {
+  const dependencies = { ...archives, '@apollo/server': '5.5.1', graphql: '16.15.0' };
+  const path = project(
+    'apollo',
+    { type: 'module', dependencies, devDependencies: { '@types/node': '24.19.2', typescript: '6.0.3' } },
+    {
+      'server.ts': codeOfAdapters('Apollo Server'),
+      'client.ts': APOLLO_CLIENT,
+      'tsconfig.json': JSON.stringify({
+        compilerOptions: {
+          target: 'es2022',
+          lib: ['es2024', 'esnext.disposable'],
+          module: 'nodenext',
+          strict: true,
+          types: ['node'],
+          // Of Apollo Server's own declarations.
+          skipLibCheck: true,
+          rewriteRelativeImportExtensions: true,
+          outDir: 'out',
+        },
+      }),
+    },
+  );
+  npmInstall(path);
+  run(path, 'npx', 'tsc');
+  expect(run(path, process.execPath, 'out/client.js').trim().split('\n')).toEqual([
+    '200 undefined {"user":"ada"}',
+    '403 Bearer scope_insufficient',
+    '401 Bearer token_missing',
+    '401 Bearer token_revoked',
+  ]);
+});
+
 describe('a CommonJS project', () => {
   test('requires the guard', () => {
     const path = project(

@@ -105,6 +105,22 @@ declare module 'react-native' {
     addEventListener(type: 'change', listener: (state: string) => void): { remove(): void };
   };
 }
+declare module '@apollo/server' {
+  export class ApolloServer<C extends object> {
+    constructor(options: { readonly typeDefs: string; readonly resolvers: object });
+    stop(): Promise<void>;
+    readonly context: C;
+  }
+}
+declare module '@apollo/server/standalone' {
+  export function startStandaloneServer<C extends object>(
+    server: import('@apollo/server').ApolloServer<C>,
+    options: {
+      readonly context: (given: { readonly req: import('node:http').IncomingMessage }) => Promise<C>;
+      readonly listen: { readonly port: number };
+    },
+  ): Promise<{ readonly url: string }>;
+}
 declare module '@react-native-async-storage/async-storage' {
   const storage: { getItem(key: string): Promise<string | null>; setItem(key: string, value: string): Promise<void> };
   export default storage;

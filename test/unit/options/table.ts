@@ -21,7 +21,7 @@ import { guard } from '@rescind/guard/express';
 import { isRevoked } from '@rescind/guard/express-jwt';
 import { requireToken } from '@rescind/guard/fastify';
 import { guarded, requireToken as requireTokenOfRequest } from '@rescind/guard/fetch';
-import { guardContext, requireAuth } from '@rescind/guard/graphql';
+import { apolloContext, guardContext, requireAuth } from '@rescind/guard/graphql';
 import { tokenGuard } from '@rescind/guard/nestjs';
 import { guardStrategy } from '@rescind/guard/passport';
 import { guardSockets } from '@rescind/guard/socket.io';
@@ -228,6 +228,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   ],
   'tokenGuard(guard, route)': [(options) => tokenGuard(kit.guard, options), expressRoute],
   'guardContext(guard, route)': [(options) => guardContext(kit.guard, options), expressRoute],
+  'apolloContext(guard, route)': [(options) => apolloContext(kit.guard, options), expressRoute],
   'requireAuth(context, route)': [(options) => requireAuth({ auth: undefined }, options), route],
   'guardSockets(io, guard, options)': [
     (options) => guardSockets(io, kit.guard, options),

@@ -4,8 +4,10 @@ import { GraphQLError } from 'graphql';
 import type { Guard } from '../guard.ts';
 import type { RoutePolicy } from '../route.ts';
 import { checkedRoute, requireOfRoute } from '../route.ts';
+import type { AdapterRoute, Admission } from './admission.ts';
 import { createAdmit } from './admission.ts';
-import { readFetchToken } from './credentials.ts';
+import type { NodeRequest } from './credentials.ts';
+import { readBearerToken, readFetchToken } from './credentials.ts';
 import type { FetchRoute } from './fetch.ts';
 import { refusalOf, toRequestError } from './refusal.ts';
 
@@ -16,8 +18,7 @@ export interface GuardContext {
 }
 
 /**
- * Creates the option `context` of GraphQL Yoga, which decides about each operation: `createYoga({ schema, context: guardContext(guard) })`. Of Apollo Server call it with
- * `{ request }`, a `Request` of the Fetch standard.
+ * Creates the option `context` of GraphQL Yoga, which decides about each operation: `createYoga({ schema, context: guardContext(guard) })`.
  * @throws TypeError for a wrong guard or route. The function throws a `GraphQLError` with status and headers for a request that is refused
  */
 export function guardContext(
@@ -25,11 +26,25 @@ export function guardContext(
   route: FetchRoute = {},
 ): (initial: { readonly request: Request }) => Promise<GuardContext> {
   const admit = createAdmit('guardContext', guard, route, readFetchToken);
-  return async ({ request }) => {
-    const admission = await admit(request);
-    if (admission.error !== undefined) throw toGraphQLError(admission.error);
-    return { auth: admission.auth };
-  };
+  return async ({ request }) => contextOf(await admit(request));
+}
+
+/**
+ * Creates the option `context` of Apollo Server, which decides about each operation: `startStandaloneServer(server, { context: apolloContext(guard) })`,
+ * or `expressMiddleware(server, { context: apolloContext(guard) })`.
+ * @throws TypeError for a wrong guard or route. The function throws a `GraphQLError` with status and headers for a request that is refused
+ */
+export function apolloContext<R extends NodeRequest>(
+  guard: Guard,
+  route: AdapterRoute<R> = {},
+): (initial: { readonly req: R }) => Promise<GuardContext> {
+  const admit = createAdmit<R>('apolloContext', guard, route, readBearerToken);
+  return async ({ req }) => contextOf(await admit(req));
+}
+
+function contextOf(admission: Admission): GuardContext {
+  if (admission.error !== undefined) throw toGraphQLError(admission.error);
+  return { auth: admission.auth };
 }
 
 /**
@@ -52,5 +67,7 @@ export function requireAuth({ auth }: GuardContext, route: RoutePolicy = {}): Ve
 
 function toGraphQLError(error: RescindError): GraphQLError {
   const { status, headers, body } = refusalOf(error);
-  return new GraphQLError(body.message, { extensions: { code: body.code, http: { status, headers } } });
+  // Apollo Server reads the headers from a Map, GraphQL Yoga from the properties of an object.
+  const http = { status, headers: Object.assign(new Map(Object.entries(headers)), headers) };
+  return new GraphQLError(body.message, { extensions: { code: body.code, http } });
 }
