@@ -23,13 +23,13 @@ const LONG = [
   ].map((name) => `test/integration/${name}.test.ts`),
 ];
 
-/** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
+/** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 45 minutes for all its long suites. */
 const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `test/faults/${name}.test.ts`);
 
 /** Of the project `browser`, what `npm test` has too where there is a Chromium. */
 const SHORT_IN_BROWSER = ['test/browser/page.test.ts'];
 
-/** Builds the documentation site, which takes a minute by itself: `npm run test:site`. */
+/** Builds the documentation site, and visits each page of it: three minutes. `npm run test:site`. */
 const SITE = 'test/browser/site.test.ts';
 
 /** Each file by itself, after all others: they start fleets of processes. */
