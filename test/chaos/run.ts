@@ -1,0 +1,197 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Violation } from './judge.ts';
+import { createJudge } from './judge.ts';
+import type { Outcome } from './ledger.ts';
+import { createLedger } from './ledger.ts';
+import type { FaultKind, Storm } from './schedule.ts';
+import { FAULT_KINDS, planStorm } from './schedule.ts';
+import type { SettleOptions } from './settle.ts';
+import { checkLog, settle, sweep } from './settle.ts';
+import type { Injection } from './storm.ts';
+import { runStorm } from './storm.ts';
+import { openTopicAccess } from './topic.ts';
+import { openWatch, STATES } from './watch.ts';
+import { createWorkload, OPERATIONS } from './workload.ts';
+import { MAX_STALENESS_MS, openWorld } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly brokers: 1 | 3;
+  readonly instances: number;
+  readonly minutes: number;
+  /** The directory `services` of a tree with a mutant. */
+  readonly services?: string | undefined;
+  /** Instead of the storms of the seed: this one alone, once. */
+  readonly storm?: Storm | undefined;
+  /** Whether the run ends at the first violation. */
+  readonly untilViolated: boolean;
+  /** Whether the run ends as soon as this returns true. */
+  readonly isOver: () => boolean;
+  readonly log: (line: string) => void;
+}
+
+export interface Round {
+  readonly round: number;
+  readonly startedAt: number;
+  readonly kills: number;
+  readonly settled: { readonly ms: number } | { readonly missing: string };
+  readonly unexpected: readonly string[];
+  readonly violations: readonly Violation[];
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly brokers: number;
+  readonly instances: number;
+  readonly minutes: number;
+  readonly kills: number;
+  readonly answers: number;
+  readonly rounds: readonly Round[];
+  readonly violations: readonly Violation[];
+  /** Errors of the driver or of a check: what they concern is unknown. */
+  readonly errors: readonly string[];
+  readonly operations: Readonly<Record<string, Readonly<Record<Outcome, number>>>>;
+  readonly faults: Readonly<
+    Record<string, { readonly injected: number; readonly effective: number; readonly bites: number }>
+  >;
+  readonly states: Readonly<Record<string, number>>;
+  readonly latencies: Readonly<Record<string, readonly number[]>>;
+  readonly safety: 'green' | 'red' | 'unknown';
+  readonly liveness: 'green' | 'red';
+  /** What the run has not covered. */
+  readonly uncovered: readonly string[];
+  /** The storm of the first round that failed. */
+  readonly failingStorm: Storm | undefined;
+}
+
+/** Access tokens are valid for 15 minutes; a clock may be some seconds ahead. */
+const FORGOTTEN_MS = 9 * 60_000;
+/** Operations at a time. */
+const LANES = 4;
+const OPERATION_PAUSE_MS = 60;
+
+/** Runs storms until the time is over, each with healing and settling, and judges all the time. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { seed, log } = options;
+  const began = performance.now();
+  const now = () => performance.now() - began;
+  const errors: string[] = [];
+  const violations: Violation[] = [];
+  const failed = (error: unknown) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    errors.push(text);
+    log(`a check failed: ${text}`);
+  };
+  const judge = createJudge({
+    maxStalenessMs: MAX_STALENESS_MS,
+    slackMs: 1_000,
+    violated(violation) {
+      violations.push(violation);
+      log(`VIOLATION ${violation.invariant}: ${violation.detail}`);
+    },
+  });
+  const ledger = createLedger();
+  const injections: Injection[] = [];
+  const world = await openWorld({ ...options, services: options.services, judge, now, log });
+  const topic = openTopicAccess(world.broker.brokers, world.fleet.topic);
+  const watch = openWatch({ world, ledger, judge, now, seed, injections, failed });
+  const workload = createWorkload({ world, ledger, judge, now, seed, revoked: watch.revoked });
+  let isStorm = false;
+  let isOver = false;
+  const lanes = Array.from({ length: LANES }, async () => {
+    while (!isOver) {
+      if (isStorm) await workload.step();
+      await delay(OPERATION_PAUSE_MS);
+    }
+  }).map((lane) => lane.catch(failed));
+
+  const rounds: Round[] = [];
+  let failingStorm: Storm | undefined;
+  try {
+    const startedAt = now();
+    const parts: SettleOptions = { world, ledger, judge, watch, workload, now };
+    const known = new Map<string, readonly number[]>();
+    for (let round = 0; ; round += 1) {
+      const isEnough = options.storm === undefined ? now() - startedAt > options.minutes * 60_000 : round > 0;
+      if (isEnough || options.isOver() || (options.untilViolated && violations.length > 0)) break;
+      const storm = options.storm ?? planStorm(options, round);
+      const before = { violations: violations.length, injections: injections.length, at: now() };
+      isStorm = true;
+      await runStorm(storm, { world, topic, ledger, judge, now, epoch: () => watch.epoch, log, injections });
+      isStorm = false;
+      const settled = await settle(parts);
+      const unexpected = 'ms' in settled ? await sweep(parts) : [];
+      judge.restoring(false);
+      await checkLog(parts, topic, known).catch(failed);
+      ledger.forget(now() - FORGOTTEN_MS);
+      const added = violations.slice(before.violations);
+      const kills = injections
+        .slice(before.injections)
+        .filter(({ kind, bites }) => kind === 'kill' && bites > 0).length;
+      const result = { round, startedAt: before.at, kills, settled, unexpected, violations: added };
+      rounds.push(result);
+      if (added.length > 0 || unexpected.length > 0 || 'missing' in settled) failingStorm ??= storm;
+      log(describe(result, killsOf(injections)));
+    }
+  } catch (error) {
+    failed(error);
+  } finally {
+    isOver = true;
+    await Promise.all([...lanes, watch.stop()]);
+    await world.close().catch(failed);
+  }
+  const faults = summaryOf(injections);
+  const states = Object.fromEntries(watch.states);
+  const isLive = rounds.every(({ settled, unexpected }) => 'ms' in settled && unexpected.length === 0);
+  return {
+    seed,
+    brokers: options.brokers,
+    instances: options.instances,
+    minutes: now() / 60_000,
+    kills: killsOf(injections),
+    answers: watch.answers,
+    rounds,
+    violations,
+    errors,
+    operations: ledger.operations,
+    faults,
+    states,
+    latencies: Object.fromEntries(watch.latencies),
+    safety: violations.length > 0 ? 'red' : errors.length > 0 || rounds.length === 0 ? 'unknown' : 'green',
+    liveness: isLive && rounds.length > 0 ? 'green' : 'red',
+    uncovered: uncoveredOf(faults, ledger.operations, states),
+    failingStorm,
+  };
+}
+
+const killsOf = (injections: readonly Injection[]) =>
+  injections.filter(({ kind, bites }) => kind === 'kill' && bites > 0).length;
+
+function describe({ round, settled, unexpected, violations }: Round, kills: number): string {
+  const end = 'ms' in settled ? `settled in ${Math.round(settled.ms)} ms` : `NOT SETTLED: ${settled.missing}`;
+  const rest = unexpected.length > 0 ? `; UNEXPECTED: ${unexpected.slice(0, 3).join('; ')}` : '';
+  return `round ${round}: ${kills} kills so far, ${violations.length} violations, ${end}${rest}`;
+}
+
+function summaryOf(injections: readonly Injection[]): RunResult['faults'] {
+  return Object.fromEntries(
+    FAULT_KINDS.map((kind: FaultKind) => {
+      const ofKind = injections.filter((injection) => injection.kind === kind);
+      const effective = ofKind.filter(({ bites }) => bites > 0).length;
+      return [kind, { injected: ofKind.length, effective, bites: ofKind.reduce((sum, { bites }) => sum + bites, 0) }];
+    }),
+  );
+}
+
+/** A fault without effect, an operation that never succeeded and a state that was never reached prove nothing. */
+export function uncoveredOf(
+  faults: RunResult['faults'],
+  operations: RunResult['operations'],
+  states: RunResult['states'],
+): string[] {
+  return [
+    ...FAULT_KINDS.filter((kind) => (faults[kind]?.effective ?? 0) === 0).map((kind) => `fault ${kind}`),
+    ...OPERATIONS.filter((name) => (operations[name]?.ok ?? 0) === 0).map((name) => `operation ${name}`),
+    ...STATES.filter((state) => (states[state] ?? 0) === 0).map((state) => `state ${state}`),
+  ];
+}

@@ -1,0 +1,124 @@
+import { createRandom } from '../simulation/model/random.ts';
+
+/** The faults that the driver injects. docs/chaos.md describes each. */
+export const FAULT_KINDS = [
+  'kill',
+  'freeze',
+  'cut',
+  'silence',
+  'slow',
+  'disk-full',
+  'read-only',
+  'clock',
+  'topic-deleted',
+  'topic-truncated',
+  'restore',
+  'rubbish',
+  'kill-broker',
+  'freeze-broker',
+] as const;
+
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Ms after the start of the storm. */
+  readonly at: number;
+  /** How long it lasts, ms; a killed process is started again after this time. */
+  readonly forMs: number;
+  /** 0: the issuer; 1, 2, …: an instance; of a broker fault the broker, from 1 on. */
+  readonly target: number;
+  /** The delay of `slow` and the offset of `clock`, in ms; the number of records of `rubbish`. */
+  readonly amount: number;
+}
+
+export interface Storm {
+  readonly forMs: number;
+  /** By their time. */
+  readonly faults: readonly Fault[];
+  /** The order in which faults that still last are ended: positions in `faults`. */
+  readonly healing: readonly number[];
+}
+
+export interface Setting {
+  readonly seed: number;
+  readonly instances: number;
+  readonly brokers: number;
+}
+
+const STORM_MS = 15_000;
+/** An issuer that is ahead for longer than this mints tokens that services do not take yet: its clock never goes back. */
+const ISSUER_CLOCK_MS = 8_000;
+const INSTANCE_CLOCK_MS = 3_600_000;
+const KILLS_PER_STORM = 20;
+const OTHERS_PER_STORM = 5;
+
+/** The storm of a round, by the seed alone. Each kind of fault comes at least once in three rounds. */
+export function planStorm({ seed, instances, brokers }: Setting, round: number): Storm {
+  const random = createRandom(seed * 1_000 + round);
+  const between = (least: number, most: number) => least + random.below(most - least + 1);
+  const anyProcess = () => (random.chance(0.25) ? 0 : between(1, instances));
+  const draw: Record<FaultKind, () => Pick<Fault, 'forMs' | 'target' | 'amount'>> = {
+    kill: () => ({
+      target: random.chance(0.12) ? 0 : between(1, instances),
+      forMs: random.chance(0.6) ? 0 : between(50, 2_500),
+      amount: 0,
+    }),
+    freeze: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 10_500 : between(300, 4_000), amount: 0 }),
+    cut: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 11_000 : between(300, 5_000), amount: 0 }),
+    silence: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 11_000 : between(300, 5_000), amount: 0 }),
+    slow: () => ({ target: anyProcess(), forMs: between(2_000, 8_000), amount: between(20, 800) }),
+    'disk-full': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
+    'read-only': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
+    clock: () => {
+      const target = anyProcess();
+      const most = target === 0 ? ISSUER_CLOCK_MS : INSTANCE_CLOCK_MS;
+      return { target, forMs: between(1_000, 9_000), amount: between(-most, most) };
+    },
+    'topic-deleted': () => ({ target: 0, forMs: 0, amount: 0 }),
+    'topic-truncated': () => ({ target: 0, forMs: 0, amount: 0 }),
+    restore: () => ({ target: 0, forMs: 0, amount: 0 }),
+    rubbish: () => ({ target: 0, forMs: 0, amount: between(10, 200) }),
+    'kill-broker': () => ({ target: between(1, brokers), forMs: between(500, 6_000), amount: 0 }),
+    'freeze-broker': () => ({ target: between(1, brokers), forMs: between(1_000, 8_000), amount: 0 }),
+  };
+  const special = shuffled(
+    FAULT_KINDS.filter((kind) => kind !== 'kill'),
+    createRandom(seed + Math.floor(round / 3)),
+  );
+  const third = Math.ceil(special.length / 3);
+  const kinds: FaultKind[] = [
+    ...special.slice((round % 3) * third, (round % 3) * third + third),
+    ...Array.from(
+      { length: OTHERS_PER_STORM },
+      () => random.pick(['freeze', 'cut', 'silence', 'slow', 'clock'] as const) ?? 'cut',
+    ),
+    ...Array.from({ length: KILLS_PER_STORM }, () => 'kill' as const),
+  ];
+  const faults = kinds
+    .map((kind): Fault => ({ kind, at: between(0, STORM_MS - 1_000), ...draw[kind]() }))
+    .sort((one, other) => one.at - other.at);
+  return {
+    forMs: STORM_MS,
+    faults,
+    healing: shuffled(
+      faults.map((_, index) => index),
+      random,
+    ),
+  };
+}
+
+/** Storms that have some of the faults of one: halves, then what is left without each piece, for delta debugging. */
+export function smallerStorms(storm: Storm, pieces: number): Storm[] {
+  const size = Math.ceil(storm.faults.length / pieces);
+  if (storm.faults.length < 2) return [];
+  return Array.from({ length: pieces }, (_, piece) => {
+    const faults = storm.faults.filter((_, index) => Math.floor(index / size) !== piece);
+    return { ...storm, faults, healing: faults.map((_, index) => index) };
+  }).filter(({ faults }) => faults.length < storm.faults.length);
+}
+
+function shuffled<T>(items: readonly T[], random: { below(n: number): number }): T[] {
+  const rest = [...items];
+  return items.flatMap(() => rest.splice(random.below(rest.length), 1));
+}

@@ -1,0 +1,119 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Judge } from './judge.ts';
+import type { Ledger } from './ledger.ts';
+import { acknowledgementOf, attemptOf } from './ledger.ts';
+import type { Node } from './node.ts';
+import type { TopicAccess } from './topic.ts';
+import { outboxSequences } from './topic.ts';
+import type { Watch } from './watch.ts';
+import type { Workload } from './workload.ts';
+import type { World } from './world.ts';
+
+/** How long the fleet has to converge after the last fault has ended. */
+export const SETTLE_MS = 30_000;
+
+const POLL_MS = 100;
+/** Tokens that every instance is asked about at the end of a round: the newest ones. */
+const SWEPT = 80;
+
+export interface SettleOptions {
+  readonly world: World;
+  readonly ledger: Ledger;
+  readonly judge: Judge;
+  readonly watch: Watch;
+  readonly workload: Workload;
+  readonly now: () => number;
+}
+
+/**
+ * Waits until the fleet has converged: every view complete at the head of the issuer, a new session accepted and denied everywhere.
+ * @returns how long it took, ms, or what was missing at the end of the time
+ */
+export async function settle(options: SettleOptions): Promise<{ readonly ms: number } | { readonly missing: string }> {
+  const { now } = options;
+  const startedAt = now();
+  const until = async (find: () => Promise<string | undefined>): Promise<string | undefined> => {
+    let missing = await find();
+    while (missing !== undefined && now() - startedAt < SETTLE_MS) {
+      await delay(POLL_MS);
+      missing = await find();
+    }
+    return missing;
+  };
+  const missing =
+    (await until(() => notConverged(options.world))) ?? (await until(() => notDelivered(options))) ?? undefined;
+  return missing === undefined ? { ms: now() - startedAt } : { missing };
+}
+
+async function notConverged({ issuer, instances }: World): Promise<string | undefined> {
+  const { status, body } = await issuer.process.health();
+  const database = body.checks?.find(({ name }) => name === 'database');
+  const relay = body.checks?.find(({ name }) => name === 'relay');
+  if (status !== 200) return `the issuer answers ${status}: ${failing(body)}`;
+  if (relay?.lagEvents !== 0) return `the relay lags: ${JSON.stringify(relay)}`;
+  for (const { process } of instances) {
+    const { status: ready, body: state } = await process.health();
+    const feed = state.checks?.find(({ name }) => name === 'feed');
+    if (ready !== 200) return `${process.name} answers ${ready}: ${failing(state)}`;
+    const isAtHead = feed?.epoch === database?.epoch && Number(feed?.seq) >= Number(database?.head);
+    if (!isAtHead || feed?.complete !== true) return `${process.name} is not at the head: ${JSON.stringify(feed)}`;
+  }
+  return undefined;
+}
+
+const failing = ({ checks = [] }: Awaited<ReturnType<Node['process']['health']>>['body']) =>
+  JSON.stringify(checks.filter(({ status }) => status !== 'pass'));
+
+/** A session that begins now is accepted by every instance; after its logout every instance denies it. */
+async function notDelivered({ world, watch, workload, now }: SettleOptions): Promise<string | undefined> {
+  const session = await workload.login();
+  const token = session?.tokens[0];
+  if (session === undefined || token === undefined) return 'a new user cannot log in';
+  const ask = () => Promise.all(world.instances.map((node) => watch.ask(node, token)));
+  const end = now() + 5_000;
+  const untilAll = async (verdict: string) => {
+    let verdicts = await ask();
+    while (verdicts.some((one) => one !== verdict) && now() < end) {
+      await delay(POLL_MS);
+      verdicts = await ask();
+    }
+    return verdicts.every((one) => one === verdict) ? undefined : `a new token is answered ${verdicts.join(', ')}`;
+  };
+  const refused = await untilAll('200');
+  if (refused !== undefined) return refused;
+  if (!(await workload.logout(session))) return 'a new session cannot be logged out';
+  return untilAll('token_revoked');
+}
+
+/** Asks each instance about many tokens, revoked and valid. @returns which valid tokens are not accepted */
+export async function sweep({ world, ledger, watch }: SettleOptions): Promise<string[]> {
+  const revoked = ledger.tokens.filter((token) => acknowledgementOf(token) !== null).slice(-SWEPT);
+  const valid = ledger.tokens.filter((token) => attemptOf(token) === null).slice(-SWEPT);
+  const failures: string[] = [];
+  for (const node of world.instances) {
+    for (const token of revoked) {
+      const verdict = await watch.ask(node, token);
+      if (verdict !== 'token_revoked')
+        failures.push(`${node.process.name} answers ${verdict} to revoked token ${token.id}`);
+    }
+    for (const token of valid) {
+      const verdict = await watch.ask(node, token);
+      if (verdict !== '200' && attemptOf(token) === null) {
+        failures.push(`${node.process.name} answers ${verdict} to valid token ${token.id}`);
+      }
+    }
+  }
+  return failures;
+}
+
+/** Reads outbox and topic, and judges their order. `known` has the sequences of the outbox as of the last call. */
+export async function checkLog(
+  { world, judge, now }: SettleOptions,
+  topic: TopicAccess,
+  known: Map<string, readonly number[]>,
+): Promise<void> {
+  const outbox = outboxSequences(world.issuer.database, known);
+  judge.logRead('outbox', outbox, now());
+  for (const [epoch, seqs] of outbox) known.set(epoch, seqs.slice(-1));
+  judge.logRead('topic', await topic.sequences(), now());
+}
