@@ -37,7 +37,7 @@ interface Answer {
 }
 
 /** What an instance reports about its view. */
-export interface ViewSample {
+interface ViewSample {
   readonly instance: string;
   readonly sentAt: number;
   readonly receivedAt: number;

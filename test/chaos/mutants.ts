@@ -15,7 +15,78 @@ export interface Mutant {
   readonly to: string;
 }
 
-export const MUTANTS: Readonly<Record<string, Mutant>> = {};
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  'sub-ignored': {
+    invariant: 'revoked-is-refused',
+    mistake: 'instances ignore cut-offs by `sub`',
+    file: 'packages/revocation/src/judge.ts',
+    from: 'if (row === undefined || earliest > row.issuedUntil) continue;',
+    to: "if (row === undefined || claim === 'sub' || earliest > row.issuedUntil) continue;",
+  },
+  'row-not-written': {
+    invariant: 'stays-revoked',
+    mistake: 'of the rows of a flush, the first of each claim is not written',
+    file: 'packages/denylist/src/pending-writes.ts',
+    from: 'for (const values of claims.values()) yield* values.values();',
+    to: 'for (const values of claims.values()) yield* [...values.values()].slice(1);',
+  },
+  'cut-off-too-late': {
+    invariant: 'only-revoked-is-refused',
+    mistake: 'a cut-off denies tokens that were issued up to a minute after it',
+    file: 'packages/revocation/src/judge.ts',
+    from: 'earliest > row.issuedUntil) continue;',
+    to: 'earliest > row.issuedUntil + 60_000) continue;',
+  },
+  'two-successors': {
+    invariant: 'refresh-works-once',
+    mistake: 'each use of a refresh token within the grace returns another successor',
+    file: 'packages/issuer/src/session/refresh.ts',
+    from: 'retry === undefined && policy.rotation',
+    to: 'policy.rotation',
+  },
+  'record-left-out': {
+    invariant: 'log-has-no-gap',
+    mistake: 'the relay leaves out the first of several records of a batch',
+    file: 'packages/issuer/src/relay/core.ts',
+    from: 'const records = before.map(({ jws }) => jws);',
+    to: 'const records = before.slice(before.length > 1 ? 1 : 0).map(({ jws }) => jws);',
+  },
+  'position-to-low-watermark': {
+    invariant: 'position-never-falls',
+    mistake: 'a low watermark below the position moves the position back',
+    file: 'packages/feed/src/follower/core/position.ts',
+    from: 'if (draft.logState.seq >= below) return;',
+    to: 'if (draft.logState.seq === below) return;',
+  },
+  'session-goes-on': {
+    invariant: 'ended-stays-ended',
+    mistake: 'a logout denies the tokens, and does not end the session at the issuer',
+    file: 'packages/issuer/src/revoke/plan.ts',
+    from: 'endsSessions(claim) ? [{ claim, value }] : []',
+    to: "claim !== 'sid' && endsSessions(claim) ? [{ claim, value }] : []",
+  },
+  'age-zero': {
+    invariant: 'age-is-honest',
+    mistake: 'a view that was complete once is reported as of the present',
+    file: 'packages/feed/src/follower/core/age.ts',
+    from: 'return Math.max(0, at.wall - asOf(logState), currentAge(age, at));',
+    to: 'return 0;',
+  },
+  'never-stale': {
+    invariant: 'stale-view-refuses',
+    mistake: 'a guard accepts tokens however old its view',
+    file: 'packages/guard/src/decision.ts',
+    from: 'return view.ageMs > (route.critical ? settings.criticalStalenessMs : settings.maxStalenessMs);',
+    to: 'return false;',
+  },
+  'answer-before-commit': {
+    invariant: 'acknowledged-is-kept',
+    mistake: 'the issuer answers before the transaction is committed',
+    file: 'packages/issuer/src/group-commit.ts',
+    from: 'return () => resolve(result);',
+    to: 'resolve(result);\n            return () => undefined;',
+  },
+};
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 

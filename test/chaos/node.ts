@@ -12,8 +12,8 @@ export interface Node {
   readonly database: string;
   /** How often it has ended. */
   readonly endings: number;
-  /** Whether it runs and is not frozen. */
-  readonly isRunning: boolean;
+  /** Whether it listens and is not frozen. */
+  readonly isUp: boolean;
   /** Kills it (SIGKILL), also while it starts; it is started again after `downMs`. Resolves with whether there was a process. */
   kill(downMs: number): Promise<boolean>;
   /** Kills it and runs `work` before it is started again. */
@@ -108,8 +108,8 @@ export function createNode(options: NodeOptions): Node {
     get endings() {
       return endings;
     },
-    get isRunning() {
-      return process.pid() !== undefined && !isFrozen;
+    get isUp() {
+      return isListening && process.pid() !== undefined && !isFrozen;
     },
     kill,
     async whileDown(work) {

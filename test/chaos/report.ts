@@ -64,7 +64,7 @@ const figures = (all: readonly number[]) =>
   `p50 ${percentile(all, 0.5)} ms, p99 ${percentile(all, 0.99)} ms, worst ${percentile(all, 1)} ms`;
 
 /** The value that this share of the values does not exceed. */
-export function percentile(values: readonly number[], share: number): number {
+function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((one, other) => one - other);
   return Math.round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN);
 }

@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly log: (line: string) => void;
 }
 
-export interface Round {
+interface Round {
   readonly round: number;
   readonly startedAt: number;
   readonly kills: number;
@@ -184,7 +184,7 @@ function summaryOf(injections: readonly Injection[]): RunResult['faults'] {
 }
 
 /** A fault without effect, an operation that never succeeded and a state that was never reached prove nothing. */
-export function uncoveredOf(
+function uncoveredOf(
   faults: RunResult['faults'],
   operations: RunResult['operations'],
   states: RunResult['states'],

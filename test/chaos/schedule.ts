@@ -28,7 +28,10 @@ export interface Fault {
   readonly forMs: number;
   /** 0: the issuer; 1, 2, …: an instance; of a broker fault the broker, from 1 on. */
   readonly target: number;
-  /** The delay of `slow` and the offset of `clock`, in ms; the number of records of `rubbish`. */
+  /**
+   * The delay of `slow` and the offset of `clock`, in ms; the number of records of `rubbish`. A `kill` with 1 hits a process that
+   * starts, too; any other fault of a process waits until it listens.
+   */
   readonly amount: number;
 }
 
@@ -46,11 +49,13 @@ export interface Setting {
   readonly brokers: number;
 }
 
-const STORM_MS = 15_000;
+const STORM_MS = 16_000;
 /** An issuer that is ahead for longer than this mints tokens that services do not take yet: its clock never goes back. */
 const ISSUER_CLOCK_MS = 8_000;
 const INSTANCE_CLOCK_MS = 3_600_000;
 const KILLS_PER_STORM = 20;
+/** Longer than MAX_STALENESS: views become stale. */
+const LONG_MS = 11_000;
 const OTHERS_PER_STORM = 5;
 
 /** The storm of a round, by the seed alone. Each kind of fault comes at least once in three rounds. */
@@ -62,11 +67,11 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
     kill: () => ({
       target: random.chance(0.12) ? 0 : between(1, instances),
       forMs: random.chance(0.6) ? 0 : between(50, 2_500),
-      amount: 0,
+      amount: random.chance(0.2) ? 1 : 0,
     }),
-    freeze: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 10_500 : between(300, 4_000), amount: 0 }),
-    cut: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 11_000 : between(300, 5_000), amount: 0 }),
-    silence: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? 11_000 : between(300, 5_000), amount: 0 }),
+    freeze: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? LONG_MS : between(300, 4_000), amount: 0 }),
+    cut: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? LONG_MS : between(300, 5_000), amount: 0 }),
+    silence: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? LONG_MS : between(300, 5_000), amount: 0 }),
     slow: () => ({ target: anyProcess(), forMs: between(2_000, 8_000), amount: between(20, 800) }),
     'disk-full': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
     'read-only': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
@@ -87,8 +92,10 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
     createRandom(seed + Math.floor(round / 3)),
   );
   const third = Math.ceil(special.length / 3);
+  const drawn = special.slice((round % 3) * third, (round % 3) * third + third);
+  const isSilent = drawn.includes('freeze');
   const kinds: FaultKind[] = [
-    ...special.slice((round % 3) * third, (round % 3) * third + third),
+    ...drawn,
     ...Array.from(
       { length: OTHERS_PER_STORM },
       () => random.pick(['freeze', 'cut', 'silence', 'slow', 'clock'] as const) ?? 'cut',
@@ -97,6 +104,7 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
   ];
   const faults = kinds
     .map((kind): Fault => ({ kind, at: between(0, STORM_MS - 1_000), ...draw[kind]() }))
+    .map((fault, index) => (isSilent ? silencing(fault, index, instances) : fault))
     .sort((one, other) => one.at - other.at);
   return {
     forMs: STORM_MS,
@@ -106,6 +114,13 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
       random,
     ),
   };
+}
+
+/** Makes the first freeze a long one of the issuer, which nothing interrupts: every view becomes stale. */
+function silencing(fault: Fault, index: number, instances: number): Fault {
+  const isOfIssuer = fault.target === 0 && (fault.kind === 'kill' || fault.kind === 'freeze');
+  if (fault.kind === 'freeze') return { ...fault, at: 1_500, forMs: LONG_MS, target: 0 };
+  return isOfIssuer ? { ...fault, target: 1 + (index % instances) } : fault;
 }
 
 /** Storms that have some of the faults of one: halves, then what is left without each piece, for delta debugging. */

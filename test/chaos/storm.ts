@@ -42,7 +42,7 @@ interface Begun {
 }
 
 const NOTHING: Begun = { end: async () => undefined };
-const RESTORE_LIMIT_MS = 60_000;
+const RESTORE_LIMIT_MS = 90_000;
 
 /** Injects the faults of a storm at their times, and ends them: each after its time, and all that last at the end of the storm. */
 export async function runStorm(storm: Storm, options: StormOptions): Promise<void> {
@@ -53,6 +53,9 @@ export async function runStorm(storm: Storm, options: StormOptions): Promise<voi
   const ends = new Map<number, () => Promise<void>>();
   const running = storm.faults.map(async (fault, index) => {
     await delay(Math.max(0, startedAt + fault.at - now()));
+    const node = processOf(fault, world);
+    while (node?.isUp === false && fault.amount !== 1 && now() < startedAt + storm.forMs) await delay(20);
+    if (now() > startedAt + storm.forMs) return;
     const injection: Injection = { kind: fault.kind, target: nameOf(fault, world), from: now(), to: null, bites: 0 };
     injections.push(injection);
     let ended: Promise<void> | undefined;
@@ -93,6 +96,12 @@ const nameOf = ({ kind, target }: Fault, { nodes }: World): string => {
   return nodes[target]?.process.name ?? '?';
 };
 
+/** The process that a fault disturbs; undefined: it is one of Kafka. */
+const processOf = ({ kind, target }: Fault, { nodes }: World): Node | undefined =>
+  kind.endsWith('-broker') || kind.startsWith('topic') || kind === 'rubbish' || kind === 'restore'
+    ? undefined
+    : nodes[target];
+
 function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormOptions) {
   const { broker, fleet } = world;
   let brokers: Promise<void> = Promise.resolve();
@@ -132,7 +141,7 @@ function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormO
 
   function setClock(node: Node, amount: number, injection: Injection): Begun {
     writeFileSync(node.clockFile, String(amount));
-    if (node.isRunning) injection.bites += 1;
+    if (node.isUp) injection.bites += 1;
     return { end: async () => writeFileSync(node.clockFile, '0') };
   }
 
@@ -212,7 +221,7 @@ async function runRestore({ issuer }: World): Promise<{ status: number | null; o
   const child = spawn(process.execPath, [main, 'restore'], {
     env: { PATH: process.env.PATH, ...environment, PORT: '0', MANAGEMENT_PORT: '0', ADMIN_PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    timeout: RESTORE_LIMIT_MS,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -21,8 +21,6 @@ export const STATES = [
   '200',
 ] as const;
 
-export type State = (typeof STATES)[number];
-
 export interface Watch {
   /** A revocation was acknowledged: each instance is asked about the tokens until it denies them. */
   revoked(tokens: readonly TokenEntry[], at: number): void;

@@ -185,29 +185,33 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     if (session === undefined) return;
     const used = session.refresh ?? '';
     session.refresh = null;
-    // A late request could end a session of a later login.
+    const { restores } = ledger;
+    // Unless this is acknowledged: a late request could end a session of a later login.
     user.retired = true;
     const ended = sessionsOf(user);
     ledger.attempted(ended, now());
     const account = await exchange(used, { resource: accountAudience });
     if (account?.status !== 200) return;
     const { access_token } = account.body as Tokens;
-    await end('logout-everywhere', ended, 204, () =>
+    const isEnded = await end('logout-everywhere', ended, 204, () =>
       send(`${issuer.url}/logout-everywhere`, { method: 'POST', ...bearer(access_token) }),
     );
+    if (isEnded && ledger.restores === restores) user.retired = false;
   }
 
   async function revokeByAdministrator(user: UserEntry): Promise<void> {
     const sub = subOf(user);
     if (sub === undefined) return;
+    const { restores } = ledger;
     user.retired = true;
-    await end('revoke-by-administrator', sessionsOf(user), 201, () =>
+    const isEnded = await end('revoke-by-administrator', sessionsOf(user), 201, () =>
       send(`${fleet.adminUrl}/admin/revocations`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: operator },
         body: JSON.stringify({ cutoffs: [{ claim: 'sub', value: sub }], why: 'chaos' }),
       }),
     );
+    if (isEnded && ledger.restores === restores) user.retired = false;
   }
 
   async function refreshAfterEnd(): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,7 +86,8 @@ export async function openWorld({ judge, now, log, ...options }: WorldOptions): 
         stopped: () => isIssuer && judge.issuerFellSilent(now()),
         runs: () => isIssuer && judge.issuerRunsAgain(),
         ended: () => judge.ended(process.name),
-        failedStart: (error) => log(`${process.name} did not start: ${String(error).split('\n')[0]}`),
+        failedStart: (error) =>
+          log(`${process.name} did not start: ${String(error).split('\n')[0]}; ${stateOf(process)}`),
       });
     };
     const issuer = await toNode(fleet.issuer, fleet.issuer.environment.DATABASE_PATH ?? '', brokerPorts);
@@ -103,6 +104,17 @@ export async function openWorld({ judge, now, log, ...options }: WorldOptions): 
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** The CPU time that a process has used, and its last log line: a start may fail because the machine is busy. */
+function stateOf(process: ServiceProcess): string {
+  const last = process.lines.at(-1)?.slice(0, 300);
+  try {
+    const fields = readFileSync(`/proc/${process.pid()}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return `state ${fields[0]}, ${Number(fields[11]) + Number(fields[12])} ticks of CPU, last line ${last}`;
+  } catch {
+    return `it has ended, last line ${last}`;
   }
 }
 
