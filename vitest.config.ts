@@ -14,7 +14,7 @@ const LONG = [
     ...['damaged-denylist', 'full-disk', 'guard-policies', 'honest-readiness', 'issuer-clock-ahead'],
     ...['issuer-clock-apart', 'kafka-down', 'administrator', 'broadcast'],
     ...['issuer-clock-set', 'key-rotation', 'receipts', 'restart', 'restored-issuer', 'stolen-event-key'],
-    ...['view-age', 'without-kafka'],
+    ...['traces', 'view-age', 'without-kafka'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
   ...[

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { peekTxn } from '@rescind/feed/event';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import { traceparentOf } from '@rescind/revocation/open-telemetry';
 import type { Admin } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { createClient, RETRY, within } from './client.ts';
@@ -54,6 +56,7 @@ export async function connectProducer(
     void close();
     throw error;
   }
+  const headersOf = telemetry.step === undefined ? () => ({}) : traceHeaders;
   return {
     admin,
     async send(key, records) {
@@ -62,7 +65,7 @@ export async function connectProducer(
         acks: -1,
         timeout: SEND_LIMIT_MS,
         compression: isLarge(records) ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
-        messages: records.map((value) => ({ key, value, partition: 0 })),
+        messages: records.map((value) => ({ key, value, partition: 0, ...headersOf(value) })),
       });
       const [written] = await within(SEND_LIMIT_MS, sending);
       // -1: the topic keeps the timestamps of its producers.
@@ -71,6 +74,12 @@ export async function connectProducer(
     },
     close,
   };
+}
+
+/** A message has the header `traceparent` where the process records the steps of revocations. */
+function traceHeaders(record: string): { readonly headers?: { readonly traceparent: string } } {
+  const txn = peekTxn(record);
+  return txn === undefined ? {} : { headers: { traceparent: traceparentOf(txn) } };
 }
 
 const isLarge = (records: readonly string[]) => records.reduce((sum, { length }) => sum + length, 0) >= GZIP_FROM_BYTES;

@@ -2,6 +2,8 @@ import type { Fields, LogLevel, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry } from '@rescind/revocation';
 import type { MetricStore } from '@rescind/revocation/metrics';
 import { createMetricStore, METRICS_CONTENT_TYPE } from '@rescind/revocation/metrics';
+import type { OpenTelemetryApi } from '@rescind/revocation/open-telemetry';
+import { openTelemetry, openTelemetryApi } from '@rescind/revocation/open-telemetry';
 import type { OptionCheck } from '@rescind/revocation/options';
 import { optionError } from '@rescind/revocation/options';
 
@@ -15,15 +17,21 @@ interface MetricRegistry {
   metrics(): Promise<string>;
 }
 
+/** Parts of the option `telemetry`, each optional. */
+interface TelemetryParts {
+  /** Default: warnings and errors on standard error. */
+  readonly logger?: Logger | undefined;
+  /** Default: metrics in memory, for `/metrics`. */
+  readonly registry?: MetricRegistry | undefined;
+  /** The module `@opentelemetry/api`: applied revocations become spans. Default: none. */
+  readonly openTelemetry?: OpenTelemetryApi | undefined;
+}
+
 /**
- * What the option `telemetry` accepts: a logger, a registry, both, or an implementation of `Telemetry`. Without a logger, warnings and errors are
+ * What the option `telemetry` accepts: a logger, a registry, parts by name, or an implementation of `Telemetry`. Without a logger, warnings and errors are
  * written to standard error. Without a registry, the guard keeps metrics in memory for `/metrics`.
  */
-export type TelemetryOption =
-  | Telemetry
-  | Logger
-  | MetricRegistry
-  | { readonly logger?: Logger | undefined; readonly registry?: MetricRegistry | undefined };
+export type TelemetryOption = Telemetry | Logger | MetricRegistry | TelemetryParts;
 
 /** The metrics that `/metrics` exposes. */
 export interface ExposedMetrics {
@@ -47,14 +55,15 @@ const isLogger = (value: unknown): value is Logger => has(value, 'debug', 'info'
 const isRegistry = (value: unknown): value is MetricRegistry => has(value, 'registerMetric', 'metrics');
 
 const EXPECTED =
-  'a pino logger, a registry of prom-client, { logger, registry }, or an object with count, gauge, observe and log';
+  'a pino logger, a registry of prom-client, { logger, registry, openTelemetry }, or an object with count, gauge, observe and log';
 
 /** The check of the option `telemetry`. */
 export const telemetryOption: OptionCheck<TelemetryOption> = (value, path) => {
   if (isTelemetry(value) || isLogger(value) || isRegistry(value)) return value;
   const pair: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
-  const { logger, registry, ...others } = pair;
-  const isPair = (logger ?? registry) !== undefined && Object.keys(others).length === 0;
+  const { logger, registry, openTelemetry: api, ...others } = pair;
+  const isPair = (logger ?? registry ?? api) !== undefined && Object.keys(others).length === 0;
+  if (api !== undefined) openTelemetryApi(api, `${path}.openTelemetry`);
   const isRight = (logger === undefined || isLogger(logger)) && (registry === undefined || isRegistry(registry));
   if (isPair && isRight) return value as TelemetryOption;
   throw optionError(path, EXPECTED, value);
@@ -63,11 +72,7 @@ export const telemetryOption: OptionCheck<TelemetryOption> = (value, path) => {
 /** @param given checked */
 export function toGuardTelemetry(given: TelemetryOption = {}): GuardTelemetry {
   if (isTelemetry(given)) return { telemetry: given, metrics: undefined };
-  const { logger, registry } = isLogger(given)
-    ? { logger: given, registry: undefined }
-    : isRegistry(given)
-      ? { logger: undefined, registry: given }
-      : given;
+  const { logger, registry, openTelemetry: api } = partsOf(given);
   const log = logger === undefined ? standardErrorTelemetry.log : logBy(logger);
   const store = registry === undefined ? createStore(log) : storeOf(registry, log);
   const { count, gauge, observe } = store;
@@ -75,7 +80,13 @@ export function toGuardTelemetry(given: TelemetryOption = {}): GuardTelemetry {
     registry === undefined
       ? { contentType: METRICS_CONTENT_TYPE, text: store.text }
       : { contentType: registry.contentType, text: () => registry.metrics() };
-  return { telemetry: { log, count, gauge, observe }, metrics };
+  const steps = api === undefined ? {} : openTelemetry(api);
+  return { telemetry: { log, count, gauge, observe, ...steps }, metrics };
+}
+
+function partsOf(given: Exclude<TelemetryOption, Telemetry>): TelemetryParts {
+  if (isLogger(given)) return { logger: given };
+  return isRegistry(given) ? { registry: given } : given;
 }
 
 /** `event` is a field and no message, so that a search by it finds every line. */

@@ -1,6 +1,7 @@
 import type { EventEncoder } from '@rescind/feed/event';
 import { EVENT_KID, eventTypeName } from '@rescind/feed/event';
-import type { EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, Telemetry } from '@rescind/revocation';
+import { systemClock } from '@rescind/revocation';
 import type { Revocation } from '@rescind/revocation/cut-off';
 import { toRow } from '@rescind/revocation/cut-off';
 import type { IssuerClock } from '@rescind/revocation/issuer-clock';
@@ -84,6 +85,7 @@ interface TransactionOptions {
   readonly encoderOf: (kid: string | undefined) => EventEncoder;
   announceEpoch(epoch: string): void;
   readonly after: (() => void | Promise<void>)[];
+  readonly telemetry: Telemetry;
 }
 
 export function createTransaction({
@@ -92,6 +94,7 @@ export function createTransaction({
   encoderOf,
   announceEpoch,
   after,
+  telemetry,
 }: TransactionOptions): Transaction & { isLogChanged(): boolean } {
   let cutOff: EpochMillis | undefined;
   let isChanged = false;
@@ -122,6 +125,14 @@ export function createTransaction({
       isChanged = true;
       const event = planEvent(revocation, issuerClock.now(), signed);
       planned.push(event);
+      const { step } = telemetry;
+      const startMs = systemClock.now();
+      if (step !== undefined) {
+        after.push(() => {
+          const { epoch, seq } = event.record;
+          step({ name: 'rescind.revoke', txn: revocation.txn, startMs, endMs: systemClock.now(), epoch, seq });
+        });
+      }
       return event.record;
     },
     flush,

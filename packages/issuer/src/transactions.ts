@@ -149,7 +149,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       // Writes may have been refused while this transaction waited for earlier ones.
       requireWrites();
       const context = { isOpen: true };
-      const transaction = createTransaction({ tx, issuerClock, encoderOf, announceEpoch, after });
+      const transaction = createTransaction({ tx, issuerClock, encoderOf, announceEpoch, after, telemetry });
       try {
         const result = await contexts.run(context, () => withinTimeLimit(() => work(transaction)));
         await transaction.flush();

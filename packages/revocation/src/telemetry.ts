@@ -1,3 +1,4 @@
+import type { EpochMillis } from './clock.ts';
 import type { CounterName, GaugeName, HistogramName, MetricLabels } from './metrics/catalogue.ts';
 
 /** The severity of a log line, by pino's names. */
@@ -5,6 +6,20 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Field values that may be logged. Never a token, a password, a key or an e-mail address. */
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** A finished step of a revocation's path through the fleet. */
+export interface RevocationStep {
+  /** `rescind.revoke`: the issuer commits it; `rescind.publish`: Kafka acknowledges it; `rescind.apply`: an instance enforces it. */
+  readonly name: 'rescind.revoke' | 'rescind.publish' | 'rescind.apply';
+  /** The id of the revocation. */
+  readonly txn: string;
+  /** By the wall clock of this process. */
+  readonly startMs: EpochMillis;
+  readonly endMs: EpochMillis;
+  /** The position of the event in the log. */
+  readonly epoch: string;
+  readonly seq: number;
+}
 
 /**
  * Where a package reports what it does. Metrics are those of the catalogue (`METRICS`, docs/metrics.md) and no others: a
@@ -19,6 +34,8 @@ export interface Telemetry {
   observe<M extends HistogramName>(metric: M, value: number, labels?: MetricLabels<M>): void;
   /** Writes a line; `event` is a stable word such as `feed_gap`. */
   log(level: LogLevel, event: string, fields?: Fields): void;
+  /** Records a step of a revocation, as a span of its trace (`openTelemetry` of `@rescind/revocation/open-telemetry`). Default: none is recorded. */
+  readonly step?: ((step: RevocationStep) => void) | undefined;
 }
 
 /** Discards everything. */

@@ -23,6 +23,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'openGuarded(__1)': PORT,
   'configuredFeed(context)': PORT,
   'openMemoryCursor(log)': PORT,
+  'openTelemetry(api)': 'a module of another package; a module without its functions is refused',
   'guardOptions(configuration)': SETTINGS,
   'kafkaConnection(configuration)': SETTINGS,
   'processSettings(ports)': 'two port numbers, both required, which our services write as a literal',

@@ -50,6 +50,17 @@ export function peekPosition(jws: string): { readonly epoch: string | null; read
   }
 }
 
+/** The claimed `txn` of a text, unverified; undefined without one, as in a heartbeat. */
+export function peekTxn(jws: string): string | undefined {
+  try {
+    const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
+    const { txn } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    return typeof txn === 'string' && txn !== '' ? txn : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Decodes an event that this process encoded itself, without verification.
  * @throws Error for a text that is no event

@@ -74,7 +74,7 @@ export function openFollower(options: FollowerOptions): Follower {
     telemetry,
     runEffect(effect) {
       if (effect.kind === 'fetchKeys') void fetchKeys();
-      else runEffect(effect, connections, telemetry, onReady);
+      else runEffect(effect, { connections, telemetry, clock, onReady });
     },
   });
   const transports = openTransports({ feed, clock, telemetry });
@@ -139,11 +139,16 @@ function quarantinedAgain(store: FeedStore, log: string, decoder: EventDecoder) 
   return store.quarantined(log).map(({ epoch, seq, jws }) => ({ epoch, seq, record: decoder.decode(jws) }));
 }
 
+interface EffectContext {
+  readonly connections: FollowerConnections;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly onReady: () => void;
+}
+
 function runEffect(
   effect: Exclude<Effect, { kind: 'fetchKeys' }>,
-  connections: FollowerConnections,
-  telemetry: Telemetry,
-  onReady: () => void,
+  { connections, telemetry, clock, onReady }: EffectContext,
 ): void {
   switch (effect.kind) {
     case 'open':
@@ -168,6 +173,11 @@ function runEffect(
     case 'observe':
       telemetry.observe(effect.metric, effect.value);
       break;
+    case 'applied': {
+      const { txn, epoch, seq, at: startMs } = effect;
+      telemetry.step?.({ name: 'rescind.apply', txn, startMs, endMs: clock.now(), epoch, seq });
+      break;
+    }
     case 'log':
       telemetry.log(effect.level, effect.event, effect.fields);
       break;

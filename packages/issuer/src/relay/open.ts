@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
-import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import { readOwnEvent } from '@rescind/feed/event';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { ReferenceClock } from '@rescind/revocation/issuer-clock';
 import type { CommittedLog, EventText } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
@@ -151,8 +152,10 @@ export function openRelay(options: RelayOptions): Relay {
       const rows = log.read(order.after, order.limit);
       const batch = composeBatch(order, rows);
       const round = comparison.round();
+      const startMs = clock.now();
       const tookMs = await publish(batch.records);
       countPublished(rows);
+      traceSteps(rows, order.epoch, startMs);
       if (batch.withHeartbeat) countPublished([{ type: 'heartbeat' }]);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
@@ -195,6 +198,15 @@ export function openRelay(options: RelayOptions): Relay {
     const totals = new Map<string, number>();
     for (const { type } of events) totals.set(type, (totals.get(type) ?? 0) + 1);
     for (const [type, total] of totals) telemetry.count('rescind_events_published_total', { type }, total);
+  }
+
+  function traceSteps(rows: readonly EventText[], epoch: string, startMs: EpochMillis): void {
+    if (telemetry.step === undefined) return;
+    const endMs = clock.now();
+    for (const { jws, seq } of rows) {
+      const { txn } = readOwnEvent(jws);
+      telemetry.step({ name: 'rescind.publish', txn, startMs, endMs, epoch, seq });
+    }
   }
 
   function nothingSent({ after }: RelaySend): Outcome {

@@ -36,6 +36,11 @@ export const processSettings = (ports: { readonly public: number; readonly manag
     about: 'The same from one address',
   }),
   LOG_LEVEL: setting.logLevel({ default: 'info', about: 'The lowest level of log lines that are written' }),
+  OPENTELEMETRY: setting.flag({
+    default: 'false',
+    about:
+      'Whether the steps of revocations are recorded as spans of OpenTelemetry; requires an SDK in the process (`NODE_OPTIONS=--import=…`)',
+  }),
   SHUTDOWN_TIMEOUT: setting.duration({
     default: '10s',
     atMost: '10m',
@@ -67,6 +72,7 @@ export interface ProcessConfiguration {
   readonly MANAGEMENT_MAX_CONNECTIONS: number;
   readonly MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS: number;
   readonly LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error';
+  readonly OPENTELEMETRY: boolean;
   readonly SHUTDOWN_TIMEOUT: number;
   readonly TRUSTED_PROXIES?: readonly string[] | undefined;
   readonly CORS_ORIGINS?: readonly string[] | undefined;

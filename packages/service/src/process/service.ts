@@ -106,6 +106,7 @@ export async function openService<C extends ProcessConfiguration>(
     level: configuration.LOG_LEVEL,
     metrics: service.metrics,
     destination,
+    openTelemetry: configuration.OPENTELEMETRY ? await import('@opentelemetry/api') : undefined,
   });
   logEnvironmentNotes(configuration, telemetry);
   const resources = new AsyncDisposableStack();

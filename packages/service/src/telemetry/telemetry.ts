@@ -2,6 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LogLevel, Telemetry } from '@rescind/revocation';
 import type { MetricGroup } from '@rescind/revocation/metrics';
 import { METRIC_GROUPS } from '@rescind/revocation/metrics';
+import type { OpenTelemetryApi } from '@rescind/revocation/open-telemetry';
+import { openTelemetry, openTelemetryApi } from '@rescind/revocation/open-telemetry';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { DestinationStream } from 'pino';
 import { destination, pino, stdTimeFunctions } from 'pino';
@@ -16,6 +18,8 @@ interface TelemetryOptions {
   readonly metrics?: readonly MetricGroup[] | undefined;
   /** The stream of log lines. Default: standard output. */
   readonly destination?: DestinationStream | undefined;
+  /** The module `@opentelemetry/api`: steps of revocations become spans. Default: none. */
+  readonly openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 const checkOptions = optionsOf<TelemetryOptions>('createTelemetry', {
@@ -23,6 +27,7 @@ const checkOptions = optionsOf<TelemetryOptions>('createTelemetry', {
   level: option.oneOf('debug', 'info', 'warn', 'error'),
   metrics: option.list(option.oneOf(...(Object.keys(METRIC_GROUPS) as MetricGroup[])), { min: 0 }),
   destination: option.having<DestinationStream>('a stream', 'write'),
+  openTelemetry: openTelemetryApi,
 });
 
 /** Creates the telemetry of a process: log lines by pino, metrics by prom-client. @throws TypeError for an unknown or wrong option */
@@ -31,7 +36,8 @@ export function createTelemetry(given: TelemetryOptions): { telemetry: Telemetry
   const log = createLog({ level: 'info', ...options });
   const metrics = createMetrics(log, options.metrics ?? []);
   const { count, gauge, observe } = metrics;
-  return { telemetry: { log, count, gauge, observe }, metrics };
+  const steps = options.openTelemetry === undefined ? {} : openTelemetry(options.openTelemetry);
+  return { telemetry: { log, count, gauge, observe, ...steps }, metrics };
 }
 
 const STANDARD_OUTPUT = 1;

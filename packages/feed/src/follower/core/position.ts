@@ -81,6 +81,8 @@ function applyCutOffs(draft: Draft, record: EventRecord | UnknownVersionRecord):
   if (record.skipped > 0) count(draft, 'rescind_feed_entries_skipped_total', {}, record.skipped);
   if (record.clamped > 0) count(draft, 'rescind_feed_entries_clamped_total', {}, record.clamped);
   if (!record.live) return;
+  const { txn, epoch, seq } = record;
+  draft.effects.push({ kind: 'applied', txn, epoch, seq, at: draft.at.wall });
   const seconds = (draft.at.wall - record.at) / 1000;
   // A negative time is the difference of two clocks, not how long the delivery took.
   if (seconds >= 0) draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });

@@ -84,6 +84,14 @@ export type FollowerEffect =
       readonly by: number;
     }
   | { readonly kind: 'observe'; readonly metric: HistogramName; readonly value: number }
+  /** An event that was delivered live is enforced. */
+  | {
+      readonly kind: 'applied';
+      readonly txn: string;
+      readonly epoch: string;
+      readonly seq: number;
+      readonly at: EpochMillis;
+    }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: Fields };
 
 /** What an instance knows of one log, and how old that is. */
