@@ -16,6 +16,7 @@ export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
     'admin:clients',
     'admin:keys',
     'admin:fleet',
+    'admin:events',
     'admin:audit',
   ],
   reader: ['admin:revocations:read', 'admin:audit:read'],

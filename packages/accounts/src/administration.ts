@@ -135,7 +135,9 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     const stateReason = requireReason(command.reason) ?? state;
     const stopping = apply(command, async ({ sub, state: before }, tx) => {
       tx.users.update(sub, { state, stateReason });
-      return before === state ? undefined : await tx.issuer.endAllSessions({ sub, reason: state });
+      if (before === state) return undefined;
+      await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: state });
+      return tx.issuer.endAllSessions({ sub, reason: state });
     });
     return logged('user_updated', state, stopping);
   };
@@ -145,12 +147,13 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     reason: string,
     patchOf: (account: Account, tx: AccountTransaction) => UserPatch | undefined,
   ) => {
-    const setting = apply(command, (account, tx) => {
+    const setting = apply(command, async (account, tx) => {
       const { sub } = account;
       const patch = patchOf(account, tx);
       if (patch === undefined) return undefined;
       notifyContactChange(context, tx, account, patch);
       tx.users.update(sub, patch);
+      await tx.issuer.recordEvent({ type: 'account_changed', sub, reason });
       return tx.issuer.subjectChanged({ sub, kind: 'soft', reason });
     });
     return logged('privilege_permissions_changed', reason, setting);
@@ -170,8 +173,9 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     suspend: (command) => stop('suspended', command),
     ban: (command) => stop('banned', command),
     reinstate(command) {
-      const reinstating = apply(command, ({ sub }, tx) => {
+      const reinstating = apply(command, async ({ sub, state }, tx) => {
         tx.users.update(sub, { state: 'active', stateReason: null });
+        if (state !== 'active') await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: 'reinstated' });
         return undefined;
       });
       return logged('user_updated', 'reinstated', reinstating);
@@ -210,12 +214,13 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     setClaims: (command) =>
       changeClaims(command, REASON.claimsChanged, (account) => withClaims(account, command.claims)),
     removeSecondFactor(command) {
-      const removing = apply(command, (account, tx) => {
+      const removing = apply(command, async (account, tx) => {
         const { sub, secondFactor } = account;
         if (secondFactor) notifyChange(context, tx, account, 'second_factor');
         tx.factors.remove(sub);
         if (!secondFactor) return undefined;
         tx.users.update(sub, {}, { newCredential: true });
+        await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.secondFactorChanged });
         return tx.issuer.endAllSessions({ sub, reason: REASON.secondFactorChanged });
       });
       return logged('user_updated', REASON.secondFactorChanged, removing);

@@ -64,6 +64,7 @@ export function withCheckedOwn(own: OwnAccounts): OwnAccounts {
   return {
     ...own,
     login: async (username, given, login) => own.login(username, credentials(given), newLogin(login)),
+    noteRefusedLogin: (username, login, code) => own.noteRefusedLogin(username, newLogin(login), code),
     reauthenticate: async (who, given) => own.reauthenticate(holder(who), credentials(given)),
     changePassword: async (sub, given, next, login) =>
       own.changePassword(sub, credentials(given), next, newLogin(login)),

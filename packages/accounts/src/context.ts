@@ -56,6 +56,8 @@ export interface AccountContext {
    */
   transact<T>(work: (tx: AccountTransaction) => T | Promise<T>): Promise<T>;
   readonly passwords: Passwords;
+  /** Where refused logins are recorded. */
+  readonly userEvents: Pick<Issuer['userEvents'], 'refused'>;
   /** Whether notices have a receiver. */
   readonly hasReceiver: boolean;
   /** How long a password may be set after a reset. */

@@ -8,7 +8,7 @@ import { notifyOwner } from './notify.ts';
 const AT_ONCE = 100;
 
 /** Inside a transaction: ends every session and erases what is personal; the pseudonym stays, the name is free. */
-export function purgeAccount(tx: AccountTransaction, sub: string): Promise<RevocationRecord | undefined> {
+export async function purgeAccount(tx: AccountTransaction, sub: string): Promise<RevocationRecord | undefined> {
   const { users, oneTimeTokens, factors, devices, history, notices } = tx;
   oneTimeTokens.remove(sub);
   factors.remove(sub);
@@ -16,7 +16,10 @@ export function purgeAccount(tx: AccountTransaction, sub: string): Promise<Revoc
   history.remove(sub);
   notices.remove(sub);
   users.markDeleted(sub, null);
-  return tx.issuer.endAllSessions({ sub, reason: REASON.deleted });
+  await tx.issuer.recordEvent({ type: 'account_deleted', sub, reason: REASON.deleted });
+  const revocation = await tx.issuer.endAllSessions({ sub, reason: REASON.deleted });
+  await tx.issuer.forgetOrigins(sub);
+  return revocation;
 }
 
 /**
@@ -37,6 +40,7 @@ export async function deleteAccount(context: AccountContext, tx: AccountTransact
   factors.remove(sub);
   devices.remove(sub);
   users.markDeleted(sub, now + context.notMeTtlMs);
+  await tx.issuer.recordEvent({ type: 'account_deleted', sub, reason: REASON.deletionAsked });
   await tx.issuer.endAllSessions({ sub, reason: REASON.deletionAsked });
 }
 

@@ -46,7 +46,8 @@ function sessionOf(account: Account, login: NewLogin): BeginSession {
   };
 }
 
-function originOf({ address, userAgent }: DeviceAttributes): NonNullable<BeginSession['origin']> {
+/** The origin of a login, as its session and its events have it. */
+export function originOf({ address, userAgent }: DeviceAttributes): NonNullable<BeginSession['origin']> {
   const network = coarseAddress(address);
   return { ...(network === undefined ? {} : { address: network }), ...(userAgent === undefined ? {} : { userAgent }) };
 }

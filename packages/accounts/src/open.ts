@@ -127,6 +127,7 @@ export function openAccounts(given: AccountsOptions): Accounts {
     rows,
     transact: createTransact({ issuer, rows, hasReceiver, clock, onNotice }),
     passwords: createPasswords(),
+    userEvents: issuer.userEvents,
     hasReceiver,
     resetTtlMs: options.resetTtlMs,
     notMeTtlMs: options.notMeTtlMs,

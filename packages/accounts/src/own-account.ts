@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AccessAnswer, StepUp, TokenAnswer } from '@rescind/issuer';
+import type { ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { AccountView } from './account.ts';
 import { changedClaims, REASON, viewOf } from './account.ts';
@@ -9,9 +10,10 @@ import type { Credentials } from './credentials.ts';
 import { verifyCredentials, verifyFactor, verifyPassword } from './credentials.ts';
 import { deleteAccount } from './deletion.ts';
 import type { NewLogin } from './login.ts';
-import { beginLogin } from './login.ts';
+import { beginLogin, originOf } from './login.ts';
 import { notifyChange } from './notify.ts';
 import { recoverAccount, setPassword } from './recovery.ts';
+import { recordRefusal } from './refusals.ts';
 import type { DeviceAttributes } from './rows/devices.ts';
 
 /** The session of an access token, with the scope and audience of the token. */
@@ -34,6 +36,8 @@ export interface OwnAccounts {
   register(username: string, password: string): Promise<AccountView>;
   /** Begins a session. @throws RescindError as `IssuerTransaction.beginSession` */
   login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
+  /** Records a login that was refused before it was tried, such as `rate_limited`, as an event of the user. */
+  noteRefusedLogin(username: string, login: NewLogin, code: ErrorCode): void;
   /** What identifies a device that has logged in to the account of that name before; undefined: it has not. */
   knownDevice(username: string, traits: DeviceAttributes): string | undefined;
   /** Raises `auth_time` of the session; its earlier access tokens are denied. @throws RescindError `session_ended` */
@@ -65,25 +69,43 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
   const { rows, transact, passwords, accessTokenTtlMs } = context;
   const { users, oneTimeTokens, devices } = rows;
   const find = (sub: string) => () => users.bySub(sub);
+  const refusedLogin = (username: string, login: NewLogin) => {
+    const { clientId, deviceName } = login;
+    return {
+      type: 'login_refused' as const,
+      sub: users.byName(username)?.sub,
+      clientId,
+      deviceName,
+      origin: originOf(login),
+    };
+  };
 
   return {
     async register(username, password) {
       // Before the costly hash; the insert checks it again.
       if (users.isTaken(username)) throw new RescindError('username_taken');
       const account = { sub: newSub(), username, password: await passwords.hash(password, username) };
-      return await transact((tx) => {
+      return await transact(async (tx) => {
         tx.users.insert({ ...account, createdAt: tx.now });
+        await tx.issuer.recordEvent({ type: 'account_created', sub: account.sub });
         return viewOf(requireAccount(tx.users, account.sub));
       });
     },
 
-    login: (username, credentials, login) =>
-      verifyCredentials(
-        context,
-        () => users.byName(username),
-        credentials,
-        async (verified) => ({ ...(await beginLogin(context, verified, login)), sub: verified.account.sub }),
-      ),
+    login(username, credentials, login) {
+      const loggingIn = () =>
+        verifyCredentials(
+          context,
+          () => users.byName(username),
+          credentials,
+          async (verified) => ({ ...(await beginLogin(context, verified, login)), sub: verified.account.sub }),
+        );
+      return recordRefusal(context, loggingIn, () => refusedLogin(username, login));
+    },
+
+    noteRefusedLogin(username, login, code) {
+      context.userEvents.refused({ ...refusedLogin(username, login), code });
+    },
 
     knownDevice(username, traits) {
       const account = users.byName(username);
@@ -103,6 +125,7 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
         const { tx, account } = verified;
         const { credentialVersion } = account;
         const version = tx.users.update(sub, { password }, { newCredential: true }) ?? credentialVersion;
+        await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.passwordChanged });
         await tx.issuer.endAllSessions({ sub, reason: REASON.passwordChanged });
         notifyChange(context, tx, account, 'password');
         const policy = { refreshTokenTtlMs: accessTokenTtlMs, refreshIdleTtlMs: accessTokenTtlMs };
@@ -128,6 +151,7 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
         const { sub, claims, credentialVersion } = account;
         notifyChange(context, tx, account, 'phone_number');
         tx.users.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
+        await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.phoneChanged });
         await tx.issuer.subjectChanged({ sub, kind: 'soft', reason: REASON.phoneChanged });
         return tx.issuer.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
       }),

@@ -49,6 +49,7 @@ export async function resetPassword(
     ...{ sub, purpose: 'password_reset', at: now, expiresAt },
     ...(recoversBy !== undefined && { recovers: true, position: recoversBy.position }),
   });
+  await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.passwordReset });
   const revocation = await tx.issuer.endAllSessions({ sub, reason: REASON.passwordReset });
   return { resetToken, expiresAt, revocation };
 }
@@ -58,7 +59,11 @@ export async function resetPassword(
  * @returns the subject
  * @throws RescindError `link_invalid`
  */
-export function setPassword(tx: AccountTransaction, resetToken: string, password: string): { readonly sub: string } {
+export async function setPassword(
+  tx: AccountTransaction,
+  resetToken: string,
+  password: string,
+): Promise<{ readonly sub: string }> {
   const { users, oneTimeTokens, history, now } = tx;
   const oneTimeToken = oneTimeTokens.consume(resetToken, 'password_reset', now);
   if (oneTimeToken === undefined) throw new RescindError('link_invalid');
@@ -70,6 +75,7 @@ export function setPassword(tx: AccountTransaction, resetToken: string, password
   }
   // Its sessions ended with the reset, and none could begin since.
   users.update(sub, { password, resetReason: null }, { newCredential: true });
+  await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.passwordChanged });
   return { sub };
 }
 

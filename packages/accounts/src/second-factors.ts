@@ -62,6 +62,7 @@ export function createSecondFactors(context: AccountContext, issuerName: string)
     if (!change()) throw new RescindError('second_factor_state');
     const version = tx.users.update(sub, {}, { newCredential: true });
     const credentialVersion = version ?? account.credentialVersion;
+    await tx.issuer.recordEvent({ type: 'account_changed', sub, reason: REASON.secondFactorChanged });
     await tx.issuer.endAllSessions({ sub, exceptSid: holder.sid, reason: REASON.secondFactorChanged });
     return tx.issuer.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
   };

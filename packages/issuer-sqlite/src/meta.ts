@@ -80,6 +80,7 @@ export function createStoredTimes(database: Database.Database): StoredTimes {
     `UPDATE rescind_revocations SET
        issued_until = CASE WHEN issued_until < ${UNBOUNDED} THEN MIN(issued_until, @at) ELSE issued_until END,
        session_until = CASE WHEN session_until < ${UNBOUNDED} THEN MIN(session_until, @at) ELSE session_until END`,
+    'UPDATE rescind_user_events SET at = MIN(at, @at), last_at = MIN(last_at, @at) WHERE last_at > @at',
     'UPDATE rescind_meta SET greatest_exp = MIN(greatest_exp, @at)',
   ].map((sql) => database.prepare(sql));
 

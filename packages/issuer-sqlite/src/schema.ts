@@ -279,6 +279,32 @@ CREATE TABLE rescind_instances (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Version 9: what happened to users and their sessions. Each index ends with the rowid, which is `seq`. */
+const userEvents = `
+CREATE TABLE rescind_user_events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  sub TEXT,
+  sid TEXT,
+  client_id TEXT,
+  code TEXT,
+  reason TEXT,
+  actor TEXT,
+  txn TEXT,
+  address TEXT,
+  user_agent TEXT,
+  device_name TEXT,
+  count INTEGER NOT NULL
+) STRICT;
+CREATE INDEX rescind_user_events_at ON rescind_user_events (at);
+CREATE INDEX rescind_user_events_sub ON rescind_user_events (sub, at) WHERE sub IS NOT NULL;
+CREATE INDEX rescind_user_events_sid ON rescind_user_events (sid, at) WHERE sid IS NOT NULL;
+CREATE INDEX rescind_user_events_type ON rescind_user_events (type, at);
+CREATE INDEX rescind_user_events_wide ON rescind_user_events (at) WHERE type = 'sessions_ended' AND sub IS NULL;
+`;
+
 /**
  * Each entry takes a database from one version to the next, rows and all; never changed once released. The version is
  * kept in a table of the issuer: `user_version` belongs to the host, whose tables are in the same file.
@@ -287,6 +313,7 @@ const MIGRATIONS: readonly (string | ((database: Database.Database) => void))[] 
   ...[first, sessions, keyRotation, closingEvents, otherIssuers, outboxKey],
   eventOnce,
   instances,
+  userEvents,
 ];
 
 /** @throws RescindError `database_newer` */

@@ -155,7 +155,7 @@ const BY: Readonly<Record<SessionClaim, string>> = {
 const LIVE = `ended_at IS NULL
   AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at - ${CLOCK_TOLERANCE_MS})`;
 
-type SessionEnds = Pick<Sessions, 'liveSids' | 'listSids' | 'end' | 'count' | 'live' | 'sweep'>;
+type SessionEnds = Pick<Sessions, 'liveSids' | 'listSids' | 'end' | 'count' | 'live' | 'lapsed' | 'sweep'>;
 
 /** How sessions end, and are forgotten. */
 function createSessionEnds(database: Database.Database): SessionEnds {
@@ -199,9 +199,11 @@ function createSessionEnds(database: Database.Database): SessionEnds {
     `SELECT MAX(sid) AS last, COUNT(*) AS rows
      FROM (SELECT sid FROM rescind_sessions WHERE sid > ? ORDER BY sid LIMIT ?)`,
   );
-  const forget = database.prepare(
-    `DELETE FROM rescind_sessions WHERE sid > @after AND sid <= @last AND greatest_exp < @before
-       AND (ended_at < @before OR idle_expires_at < @before OR absolute_expires_at < @before)`,
+  const forgotten = `sid > @after AND sid <= @last AND greatest_exp < @before
+       AND (ended_at < @before OR idle_expires_at < @before OR absolute_expires_at < @before)`;
+  const forget = database.prepare(`DELETE FROM rescind_sessions WHERE ${forgotten}`);
+  const lapsed = database.prepare<[{ after: string; last: string; before: EpochMillis }], SessionRow>(
+    `SELECT ${COLUMNS} FROM rescind_sessions WHERE ${forgotten} AND ended_at IS NULL ORDER BY sid`,
   );
   const wipe = database.prepare(
     `UPDATE rescind_sessions SET sealed = NULL
@@ -214,6 +216,10 @@ function createSessionEnds(database: Database.Database): SessionEnds {
     end: async (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
     count: async (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
     live: async (claim, value, at, after, limit) => live[claim].all({ value, at, after, limit }).map(toSession),
+    async lapsed(after, rows, before) {
+      const { last } = piece.get(after, rows) ?? { last: null };
+      return last === null ? [] : lapsed.all({ after, last, before }).map(toSession);
+    },
     async sweep(after, rows, overBefore, sealedBefore) {
       const { last, rows: found } = piece.get(after, rows) ?? { last: null, rows: 0 };
       if (last === null) return '';

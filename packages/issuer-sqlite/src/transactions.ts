@@ -14,6 +14,7 @@ import { createMeta, createStoredTimes } from './meta.ts';
 
 import { createOtherIssuers, createRevocations } from './revocations.ts';
 import { createSessions } from './sessions.ts';
+import { createUserEvents } from './user-events.ts';
 
 /** The transactions of one connection, one after another. */
 interface TransactionQueue {
@@ -166,5 +167,6 @@ export function createTables(database: Database.Database): Tables {
     otherIssuers: createOtherIssuers(database),
     storedTimes: createStoredTimes(database),
     instances: createInstances(database),
+    userEvents: createUserEvents(database),
   };
 }

@@ -25,6 +25,8 @@ import type {
   SessionQuery,
   StepUp,
 } from './issuer-sessions.ts';
+import type { RecordedUserEvent, RefusedUserEvent, UserEventQuery } from './issuer-user-events.ts';
+import { USER_EVENT_TYPES } from './store/user-events.ts';
 
 /**
  * The objects that the issuer's methods take: their names and types. Their texts may come from an
@@ -76,6 +78,8 @@ function keyOption(value: unknown, path: string): object {
   return { ...option.having<object>('a public key as JSON (RFC 7517)')(value, path) };
 }
 
+const origin = optionsOf<Origin>('origin', { address: string, userAgent: string });
+
 export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
   sub: required(string),
   clientId: required(string),
@@ -84,7 +88,7 @@ export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
   scope: string,
   deviceName: string,
   deviceId: string,
-  origin: optionsOf<Origin>('origin', { address: string, userAgent: string }),
+  origin,
   storage: option.oneOf('body', 'cookie'),
   policy: sessionPolicyOptions,
   credentialVersion: required(option.count()),
@@ -162,6 +166,40 @@ export const sessionQuery = optionsOf<SessionQuery>('sessions.list', {
   currentSid: string,
   after: string,
   limit,
+});
+
+const eventType = option.oneOf(...USER_EVENT_TYPES);
+const time = option.count();
+
+export const userEventQuery = optionsOf<UserEventQuery>('userEvents.list', {
+  sub: string,
+  sid: string,
+  type: eventType,
+  since: time,
+  until: time,
+  after: string,
+  limit,
+});
+
+export const recordedUserEvent = optionsOf<RecordedUserEvent>('recordEvent', {
+  type: required(eventType),
+  sub: required(option.text()),
+  sid: option.text(),
+  clientId: option.text(),
+  reason: option.text(),
+});
+
+export const subject = (given: string): string => option.text()(given, 'sub');
+
+export const refusedUserEvent = optionsOf<RefusedUserEvent>('userEvents.refused', {
+  type: required(option.oneOf('login_refused', 'confirmation_refused', 'refresh_refused')),
+  code: required(option.text()),
+  sub: string,
+  sid: string,
+  clientId: string,
+  reason: string,
+  origin,
+  deviceName: string,
 });
 
 export const endSessionOptions = optionsOf<EndSession>('endSession', {

@@ -7,6 +7,7 @@ import type { Keyring } from './keys/keyring.ts';
 import type { IssuerSettings } from './options.ts';
 import type { AudiencePolicy } from './session/audience.ts';
 import type { Store } from './store/store.ts';
+import type { UserEventRecorder } from './user-events/recorder.ts';
 
 /** The dependencies of what changes the keys. */
 export interface KeyContext {
@@ -23,6 +24,7 @@ export interface IssuerContext {
   readonly keys: KeyContext;
   readonly clients: ClientRegistry;
   readonly audiences: AudiencePolicy;
+  readonly userEvents: UserEventRecorder;
   /** Reads through the transaction, or what is committed. */
   subject(from: SubjectReads, sub: string): Promise<SubjectRecord | undefined>;
   /** Verifies access tokens by the rules of every reader. */

@@ -127,11 +127,12 @@ function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthChe
 }
 
 interface GaugeOptions {
-  readonly store: Pick<Store, 'log' | 'maintain'>;
+  readonly store: Pick<Store, 'log' | 'read' | 'maintain'>;
   readonly latch: ReadOnlyLatch;
   readonly issuerClock: IssuerClock;
   readonly reference: ReferenceClock | undefined;
   readonly keyRotation: Required<KeyRotation>;
+  readonly userEventRetentionMs: DurationMs;
   readonly telemetry: Telemetry;
 }
 
@@ -142,13 +143,15 @@ export function createGauges({
   issuerClock,
   reference,
   keyRotation,
+  userEventRetentionMs,
   telemetry,
-}: GaugeOptions): () => void {
+}: GaugeOptions): () => Promise<void> {
   const secondsOf = (every: number | 'never') => (every === 'never' ? Number.POSITIVE_INFINITY : every / 1_000);
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.everyMs), { purpose: 'token' });
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.eventEveryMs), { purpose: 'event' });
   telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { reason: 'database_restored' });
-  return () => {
+  telemetry.gauge('rescind_user_events_retention_seconds', userEventRetentionMs / 1_000);
+  return async () => {
     store.maintain();
     const partedMs = issuerClock.clockDifferenceMs();
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
@@ -161,5 +164,7 @@ export function createGauges({
     const identity = store.log.identity();
     telemetry.gauge('rescind_log_head_seq', identity?.head ?? 0);
     telemetry.gauge('rescind_log_low_watermark_seq', identity?.floor ?? 0);
+    const oldestAt = (await store.read.userEvents.oldestAt()) ?? issuerClock.now();
+    telemetry.gauge('rescind_user_events_oldest_timestamp_seconds', oldestAt / 1_000);
   };
 }

@@ -35,6 +35,7 @@ import type {
   StepUp,
   TokenAnswer,
 } from './issuer-sessions.ts';
+import type { IssuerUserEvents, RecordedUserEvent } from './issuer-user-events.ts';
 import type { StoreProvider } from './store/store.ts';
 
 /** A subject as the host has it now. Read inside the transaction that mints. */
@@ -97,6 +98,8 @@ export interface IssuerOptions<Sql = unknown> {
   readonly refreshRecoveryMs?: DurationMs;
   /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended again. Default 7 days. */
   readonly eventRetentionMs?: DurationMs;
+  /** How long the events of users are kept (`Issuer.userEvents`). Default 30 days; 1 h to 10 years. */
+  readonly userEventRetentionMs?: DurationMs;
   /** When keys are changed, and what for. Default: each 30 days (events' each 90), RS256. */
   readonly keyRotation?: KeyRotation;
   /**
@@ -171,6 +174,10 @@ export interface IssuerTransaction<Sql = unknown> {
   reissue(of: Reissue): Promise<AccessAnswer>;
   /** `undefined`: it is not an open session of that subject. */
   renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
+  /** Records an event of the host, which commits with the rest. The issuer records logins, refusals and ends of sessions itself. */
+  recordEvent(event: RecordedUserEvent): Promise<void>;
+  /** Removes address, user agent and device name from the events of a user who is deleted, of up to 10 000. Returns of how many. */
+  forgetOrigins(sub: string): Promise<number>;
   /** The registered clients, including changes of this transaction. */
   readonly clients: ClientRegistrations;
   /** The keys that sign. */
@@ -195,6 +202,8 @@ export interface Issuer<Sql = unknown> {
   readonly revocations: IssuerRevocations;
   /** The keys that sign. */
   readonly keys: IssuerKeys;
+  /** What happened to users and their sessions. */
+  readonly userEvents: IssuerUserEvents;
   /** The instances that report how far they have applied the log, and how far a revocation has reached them. */
   readonly instances: IssuerInstances;
   /**

@@ -2,6 +2,7 @@ import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import { createIssuerClock, createReferenceClock } from '@rescind/revocation/issuer-clock';
 import { storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { createVerifier } from '@rescind/token';
+import { refusedUserEvent } from './call-options.ts';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientRegistry } from './clients/registry.ts';
 import type { IssuerContext } from './context.ts';
@@ -33,6 +34,10 @@ import { ACCESS_TOKEN_TYPE, createThreadSigning } from './session/mint.ts';
 import { createSessionViews, createTokenSessions } from './session/views.ts';
 import { createReadOnlyLatch, createStorage } from './storage.ts';
 import { createPersistedFloor, createTransactions } from './transactions.ts';
+import { createUserEventLists } from './user-events/list.ts';
+import type { UserEventRecorder } from './user-events/recorder.ts';
+import { createUserEventRecorder } from './user-events/recorder.ts';
+import { createRefusals } from './user-events/refusals.ts';
 import { createAccessVerifier, createExplainer, createIntrospect, REQUIRED_CLAIMS } from './verify.ts';
 import { createWrites } from './writes.ts';
 
@@ -135,7 +140,9 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
-  const context = createContext(options, settings, files, () => scheduler.run());
+  const recorder = createUserEventRecorder();
+  const refusals = createRefusals({ transactions, recorder, now, clock, telemetry });
+  const context = createContext(options, settings, files, recorder, () => scheduler.run());
   const verify = createAccessVerifier({
     accepting: context.accepting,
     issuer,
@@ -143,7 +150,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     revocations: store.read.revocations,
     now,
   });
-  const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
+  const housekeeping = createHousekeeping({ store, transactions, recorder, now, ...settings });
   const scheduler = createKeyScheduler({
     context: context.keys,
     transactions,
@@ -152,7 +159,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     encoderFor: signing.encoderFor,
   });
   const maintenance = await openMaintenance({
-    housekeeping,
+    housekeeping: { run: () => refusals.flush().finally(housekeeping.run) },
     scheduler: scheduler,
     latch,
     probe: transactions.probe,
@@ -162,7 +169,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
       latch,
       issuerClock,
       reference,
-      keyRotation: settings.keyRotation,
+      ...settings,
       telemetry,
     }),
     telemetry,
@@ -195,6 +202,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
+    await refusals.close();
     transactions.stop();
     await maintenance.close();
     await relay?.close();
@@ -207,7 +215,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   };
 
   return {
-    ...createWrites(context, { transactions, group, signing: tokenSigning }, telemetry),
+    ...createWrites(context, { transactions, group, signing: tokenSigning, refusals }, telemetry),
     clients: {
       find: (clientId) => context.clients.find(store.read.clients, clientId),
       list: () => context.clients.list(store.read.clients),
@@ -223,6 +231,12 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     sessions: createSessionViews(store, createTokenSessions(context, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
     ...createPreview(context, issuerClock),
+    userEvents: {
+      ...createUserEventLists(store),
+      onAppend: recorder.onAppend,
+      refused: (refusal) => refusals.add(refusedUserEvent(refusal)),
+      as: recorder.as,
+    },
     keys: createKeyList(context.keys),
     instances,
     verify,
@@ -264,6 +278,7 @@ function createContext(
   options: IssuerOptions,
   settings: IssuerSettings,
   { store, keyrings }: IssuerFiles,
+  userEvents: UserEventRecorder,
   runKeySchedule: () => Promise<void>,
 ): IssuerContext {
   const { issuer } = options;
@@ -274,6 +289,7 @@ function createContext(
     tokenKeys: keyrings.token,
     keys: { store, keyrings, settings },
     runKeySchedule,
+    userEvents,
     subject: async (from, sub) => requireSubjectRecord(await options.subject(from, sub)),
     clients: createClientRegistry(options.clients),
     audiences: createAudiencePolicy(options.resources),

@@ -28,6 +28,7 @@ const BOUNDS = {
   refreshGraceMs: { min: 0, max: MINUTE_MS, default: 10 * SECOND_MS },
   // The longest recovery, a week, covers a laptop that is closed over a weekend.
   refreshRecoveryMs: { min: 0, max: 7 * DAY_MS, default: DAY_MS },
+  userEventRetentionMs: { min: 60 * MINUTE_MS, max: 3_650 * DAY_MS, default: 30 * DAY_MS },
   eventRetentionMs: { min: MINUTE_MS, max: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
 } as const satisfies Record<string, Bounds>;
 
@@ -78,6 +79,7 @@ export const issuerShape = {
   refreshIdleTtlMs: lengthCheck('refreshIdleTtlMs'),
   refreshGraceMs: lengthCheck('refreshGraceMs'),
   refreshRecoveryMs: lengthCheck('refreshRecoveryMs'),
+  userEventRetentionMs: lengthCheck('userEventRetentionMs'),
   trustedClock: option.oneOf('issuer', 'publisher'),
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list: no client is built in.

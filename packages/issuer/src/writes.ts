@@ -1,5 +1,6 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { isCallersError } from '@rescind/revocation/errors';
 import * as calls from './call-options.ts';
 import { registrationsIn } from './clients/registry.ts';
 import type { IssuerContext } from './context.ts';
@@ -13,18 +14,22 @@ import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
 import { beginLogin, issueClientToken } from './session/login.ts';
 import type { ThreadSigning, Unsigned } from './session/mint.ts';
 import { reauthenticate, reissue, requireReauthentication, stepUp } from './session/reauthenticate.ts';
+import type { OnFound } from './session/refresh.ts';
 import { refresh } from './session/refresh.ts';
 import { renew } from './session/renew.ts';
 import { renameSession } from './session/views.ts';
 import type { Session } from './store/sessions.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
+import { eventMembersOf, forgetOrigins, isOfUser, recordEvent } from './user-events/recorder.ts';
+import type { Refusals } from './user-events/refusals.ts';
 
 /** How a write is committed: alone, or together with concurrent ones. */
 interface WriteModes {
   readonly transactions: Transactions;
   readonly group: GroupCommit;
   readonly signing: ThreadSigning;
+  readonly refusals: Refusals;
 }
 
 /** The only functions that write: a transaction, and the two exchanges of tokens that share a transaction with concurrent ones. */
@@ -43,12 +48,12 @@ export function createWrites(
       }),
     async refresh(given) {
       const request = calls.refreshOptions(given);
-      const attempt = (tx: Transaction) => refresh(context, tx, request);
+      const attempt = (tx: Transaction, onFound: OnFound) => refresh(context, tx, request, onFound);
       return exchange(modes, context, telemetry, { ...REFRESH, onRecovered: request.onRecovered }, attempt);
     },
     async renew(given) {
       const request = calls.renewOptions(given);
-      return exchange(modes, context, telemetry, RENEWAL, (tx) => renew(context, tx, request));
+      return exchange(modes, context, telemetry, RENEWAL, (tx, onFound) => renew(context, tx, request, onFound));
     },
   };
 }
@@ -98,6 +103,8 @@ function toTransaction(context: IssuerContext, tx: Transaction, call: Call): Iss
     issueClientToken: method(calls.clientTokenOptions, issueClientToken),
     reissue: method(calls.reissueOptions, reissue),
     renameSession: method(calls.renameOptions, renameSession),
+    recordEvent: method(calls.recordedUserEvent, recordEvent),
+    forgetOrigins: method(calls.subject, forgetOrigins),
     get clients() {
       const clients = registrationsIn(context.clients, tx);
       return {
@@ -135,18 +142,30 @@ const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_to
 
 /** Exchanges a token for another. Reuse of a token ends its session, and is logged. */
 async function exchange<T extends AccessAnswer>(
-  { transactions, group, signing }: WriteModes,
+  { transactions, group, signing, refusals }: WriteModes,
   context: IssuerContext,
   telemetry: Telemetry,
   { metric, reason, onRecovered }: Exchange,
-  work: (tx: Transaction) => Promise<Outcome<T>>,
+  work: (tx: Transaction, onFound: OnFound) => Promise<Outcome<T>>,
 ): Promise<T> {
+  const { userEvents } = context;
+  let presented: Session | undefined;
   const attempt = async (tx: Transaction) => {
-    const found = await work(tx);
-    if (found.kind === 'reused') await endSession(context, tx, { sid: found.session.sid, reason });
+    const found = await work(tx, (session) => {
+      presented = session;
+    });
+    if (found.kind !== 'reused') return found;
+    const { sid } = found.session;
+    await userEvents.as('issuer', async () => {
+      await userEvents.record(tx, { type: 'token_reused', reason, ...eventMembersOf(found.session) });
+      await endSession(context, tx, { sid, reason });
+    });
     return found;
   };
-  const outcome = await transactions.retryWhileClockAhead(() => group.run(attempt));
+  const outcome = await refusing(
+    () => transactions.retryWhileClockAhead(() => group.run(attempt)),
+    (error) => recordRefusal(refusals, presented, error),
+  );
   telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind === 'early') return outcome.asItIs;
   if (outcome.kind === 'recovered') {
@@ -159,4 +178,23 @@ async function exchange<T extends AccessAnswer>(
   telemetry.count('rescind_refresh_reuse_total');
   telemetry.log('warn', 'authn_token_reuse', { sid, sub, clientId, reason });
   throw new RescindError('grant_reused');
+}
+
+async function refusing<T>(work: () => Promise<T>, refused: (error: RescindError) => void): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RescindError && isCallersError(error)) refused(error);
+    throw error;
+  }
+}
+
+/** Records a refused exchange of a token whose session is known: a token of nobody is no event of a user. */
+function recordRefusal(refusals: Refusals, session: Session | undefined, { code, reason }: RescindError): void {
+  if (session === undefined || !isOfUser(session)) return;
+  const { sub, sid, clientId, deviceName, address, userAgent } = session;
+  refusals.add({
+    ...{ type: 'refresh_refused', code, reason, sub, sid, clientId, deviceName: deviceName ?? undefined },
+    origin: { ...(address === null ? {} : { address }), ...(userAgent === null ? {} : { userAgent }) },
+  });
 }

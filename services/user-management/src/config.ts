@@ -112,6 +112,13 @@ export const settings = z.object({
     about:
       'How long the log keeps events. At least `ACCESS_TOKEN_TTL`, a minute, and the longest planned outage of a reader; a Kafka topic with a shorter retention is refused',
   }),
+  USER_EVENTS_RETENTION: setting.duration({
+    default: '30d',
+    atLeast: '1h',
+    atMost: '3650d',
+    about:
+      'How long [events of users](administration.md#events) are kept: logins, refusals, ends of sessions. A user who logs in ten times a day has some 0.2 MB in 30 days',
+  }),
   KAFKA_REPLICATION: setting.count({
     default: '1',
     atLeast: 1,

@@ -30,6 +30,7 @@ export async function prepareIssuer(
     refreshGraceMs: configuration.REFRESH_GRACE,
     refreshRecoveryMs: configuration.REFRESH_RECOVERY,
     eventRetentionMs: configuration.EVENT_RETENTION,
+    userEventRetentionMs: configuration.USER_EVENTS_RETENTION,
     keyRotation: toKeyRotation(configuration),
     clock,
     telemetry,

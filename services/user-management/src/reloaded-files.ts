@@ -39,7 +39,7 @@ interface Registered {
 }
 
 interface FollowingParts extends NarrowedParts {
-  readonly issuer: Pick<Issuer, 'clients' | 'transaction'>;
+  readonly issuer: Pick<Issuer, 'clients' | 'transaction' | 'userEvents'>;
   /** Ends the streams of a reader of the log. */
   endReaders(client: string): void;
 }

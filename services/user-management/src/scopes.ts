@@ -43,6 +43,7 @@ const TABLE = {
     reads: 'instances and how far they have applied the log',
     writes: 'forgets instances',
   },
+  'admin:events': { audience: 'admin', holders: 'granted', reads: 'what happened to users and sessions', writes: '' },
   'admin:audit': { audience: 'admin', holders: 'granted', reads: 'the audit', writes: '' },
 } as const satisfies Readonly<Record<string, Entry>>;
 

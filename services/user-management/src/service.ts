@@ -118,7 +118,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       clock: systemClock,
       telemetry,
     }),
-    ...oauthOperations(endpoints),
+    ...oauthOperations(endpoints, (work) => issuer.userEvents.as('client', work)),
     ...publishedOperations(endpoints),
     ...revocationsOperations(revocations),
   ];
@@ -129,6 +129,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     accountAudience: audiences.account,
     now: () => systemClock.now(),
   });
+  const stopping = new AbortController();
   const admin = createAdminApp({
     issuer: keepingApplied(issuer, applied),
     name: configuration.ISSUER,
@@ -151,6 +152,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     stepUpMs: configuration.ADMIN_STEP_UP,
     maxFailures: configuration.ADMIN_FAILURES,
     version: userManagement.version,
+    stopping: stopping.signal,
     clock: systemClock,
     telemetry,
   });
@@ -173,7 +175,10 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     ready: issuer.ready,
     health: () => [...issuer.health(), ...kafkaHealth(), ...accounts.health()],
     serving: () => issuer.canWrite(),
-    endStreams: () => revocations.close(),
+    endStreams() {
+      stopping.abort();
+      revocations.close();
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { createAdminRouter } from '@rescind/user-management';
 import type { Request, Response } from 'express';
 import { expect, test } from 'vitest';
 
+const AS_ISSUER = { userEvents: { as: <T>(_actor: string, work: () => T) => work() } };
 const INSTANCES = { wait: () => Promise.reject(new Error('nobody waits')) };
 const ENTRY = { seq: 1, at: 0, hash: '' };
 
@@ -18,13 +19,14 @@ async function run(timesGood: number) {
     committed: () => undefined,
     refused: async (record) => void entries.push(record),
   };
-  const router = createAdminRouter(audit, INSTANCES);
+  const router = createAdminRouter(audit, { ...AS_ISSUER, instances: INSTANCES });
   let asked = 0;
   const administrator = {
     who: 'sub:ada',
     scopes: new Set<string>(),
     async confirm() {
       if (++asked > timesGood) throw new RescindError('token_revoked');
+      return administrator;
     },
   };
   const { handle } = router.area({ tag: 'Something', path: '/admin/something' }).command({
@@ -74,7 +76,7 @@ test('requires targets of a command, or of its area', () => {
       committed: () => undefined,
       refused: async () => {},
     },
-    INSTANCES,
+    { ...AS_ISSUER, instances: INSTANCES },
   );
   const area = router.area({ tag: 'Something', path: '/admin/something' });
   const definition = { id: 'rename', summary: 'A name', responses: {}, execute: () => undefined };
@@ -88,12 +90,13 @@ test('holds no place for a caller that has gone before its command was done', as
     refused: async () => undefined,
   };
   const waits: { ms: number; isGone: boolean | undefined }[] = [];
-  const router = createAdminRouter(audit, {
-    async wait(_question, ms, signal) {
+  const instances = {
+    async wait(_question: object, ms: number, signal?: AbortSignal) {
       waits.push({ ms, isGone: signal?.aborted });
       return {} as never;
     },
-  });
+  };
+  const router = createAdminRouter(audit, { ...AS_ISSUER, instances });
   const { handle } = router.area({ tag: 'Something', path: '/admin/something' }).command({
     id: 'endSomething',
     summary: 'An end',
@@ -106,7 +109,9 @@ test('holds no place for a caller that has gone before its command was done', as
   });
   const run = (prefer: string, closed: boolean) => {
     const response = {
-      locals: { administrator: { who: 'sub:ada', scopes: new Set(), confirm: async () => undefined } },
+      locals: {
+        administrator: { who: 'sub:ada', scopes: new Set(), confirm: async () => ({ scopes: new Set<string>() }) },
+      },
       closed,
       on: () => response,
       getHeader: () => 'r1',

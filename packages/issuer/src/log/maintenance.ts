@@ -4,9 +4,12 @@ import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { KeyScheduler } from '../keys/scheduler.ts';
 import type { ReadOnlyLatch } from '../storage.ts';
 
+import type { Session } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Transactions } from '../transactions.ts';
+import type { UserEventRecorder } from '../user-events/recorder.ts';
+import { eventMembersOf, isOfUser } from '../user-events/recorder.ts';
 
 export interface Maintenance {
   /** The last error, or null. */
@@ -19,7 +22,7 @@ interface MaintenanceOptions {
   /** Tries to write again what could not be written. */
   readonly probe: () => Promise<void>;
   /** Sets the gauges that only change with time. */
-  readonly measure: () => void;
+  readonly measure: () => Promise<void>;
   readonly housekeeping: Housekeeping;
   readonly scheduler: KeyScheduler;
   readonly latch: ReadOnlyLatch;
@@ -110,7 +113,9 @@ interface HousekeepingOptions {
   readonly store: Store;
   readonly transactions: Transactions;
   readonly now: () => EpochMillis;
+  readonly recorder: UserEventRecorder;
   readonly eventRetentionMs: DurationMs;
+  readonly userEventRetentionMs: DurationMs;
   readonly refreshRecoveryMs: DurationMs;
 }
 
@@ -118,12 +123,20 @@ interface HousekeepingOptions {
 const MAX_ROWS_AT_ONCE = 100;
 /** Sessions that one sweep reads, in a few ms. A million sessions take a few hours. */
 const SESSIONS_AT_ONCE = 5_000;
+/** Events of users that are deleted in a second at most, in a few ms: 17 million a day. */
+const USER_EVENTS_AT_ONCE = 200;
 /** The longest grace that a policy allows for a retry. */
 const LONGEST_GRACE_MS: DurationMs = 60_000;
 /** The interval of sweeps of the tables, which are not urgent. */
 const TABLES_EVERY_MS: DurationMs = 60_000;
 
-export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
+export function createHousekeeping({
+  store,
+  transactions,
+  recorder,
+  now,
+  ...lengths
+}: HousekeepingOptions): Housekeeping {
   let tablesDoneAt: EpochMillis = 0;
   /** Where the next sweep continues: after this sid. */
   let sweptTo = '';
@@ -170,13 +183,33 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
     await revocations.prune(deadBefore(at));
     await clients.pruneAssertions(deadBefore(at));
     const sealedBefore = at - Math.max(LONGEST_GRACE_MS, lengths.refreshRecoveryMs);
+    for (const session of await sessions.lapsed(sweptTo, SESSIONS_AT_ONCE, deadBefore(at))) {
+      await recordExpiry(tx, session);
+    }
     sweptTo = await sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), sealedBefore);
+  }
+
+  /** Records, when the session is forgotten, when it timed out. */
+  async function recordExpiry(tx: Transaction, session: Session): Promise<void> {
+    if (!isOfUser(session)) return;
+    const { idleExpiresAt, absoluteExpiresAt } = session;
+    const reason = idleExpiresAt < absoluteExpiresAt ? 'idle_timeout' : 'expired';
+    const at = Math.min(idleExpiresAt, absoluteExpiresAt);
+    await recorder.record(tx, { type: 'session_ended', at, reason, actor: 'expiry', ...eventMembersOf(session) });
+  }
+
+  async function pruneUserEvents(at: EpochMillis): Promise<void> {
+    const before = at - lengths.userEventRetentionMs;
+    const oldest = await store.read.userEvents.oldestAt();
+    if (oldest === undefined || oldest >= before) return;
+    await transactions.run((tx) => tx.store.userEvents.prune(before, USER_EVENTS_AT_ONCE));
   }
 
   return {
     async run() {
       const at = now();
       if (await isLogDue(at)) await transactions.run(sweepLog);
+      await pruneUserEvents(at);
       if (Math.abs(at - tablesDoneAt) < TABLES_EVERY_MS) return;
       tablesDoneAt = at;
       await transactions.run(sweepTables);

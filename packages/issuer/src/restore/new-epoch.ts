@@ -16,6 +16,8 @@ import { denyKid, endsSessions, isAboutEventKeys, splitRevocation } from '../rev
 
 import { createId } from '../session/refresh-token.ts';
 import type { Transaction } from '../transaction.ts';
+import type { SessionEnds } from '../user-events/recorder.ts';
+import { createUserEventRecorder } from '../user-events/recorder.ts';
 import type { Evidence, RestorePlan } from './evidence.ts';
 
 interface Restoring {
@@ -56,7 +58,7 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   let endedSessions = 0;
   for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
   // Logouts may be missing from the import, so every session ends.
-  if (!plan.complete) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
+  if (!plan.complete) endedSessions += await endAll(tx, { claim: 'iss', value: issuer, at, reason: REASON, txn: null });
   if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
   const live = await liveRevocations(restoring, tx, at);
@@ -79,11 +81,23 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
 }
 
+const recorder = createUserEventRecorder();
+
+/** Ends sessions, and records it. @returns how many ended */
+function endAll(tx: Transaction, ends: SessionEnds, begunUntil: EpochMillis = UNBOUNDED): Promise<number> {
+  const { claim, value, at, reason } = ends;
+  return recorder.as('restore', async () => {
+    await recorder.recordEnds(tx, ends, begunUntil);
+    return tx.store.sessions.end(claim, value, at, reason, begunUntil);
+  });
+}
+
 /** Lowers the stored times. @returns how many sessions ended: a soft cut-off of a later time, which readers keep, would deny their new tokens */
-async function lowerTimes({ issuer, keys }: Restoring, { store }: Transaction, at: EpochMillis): Promise<number> {
+async function lowerTimes({ issuer, keys }: Restoring, tx: Transaction, at: EpochMillis): Promise<number> {
+  const { store } = tx;
   let ended = 0;
   for (const { claim, value } of await store.storedTimes.softBeyond(issuer, at)) {
-    ended += await store.sessions.end(claim, value, at, CLOCK_REASON, UNBOUNDED);
+    ended += await endAll(tx, { claim, value, at, reason: CLOCK_REASON, txn: null });
   }
   await store.storedTimes.lower(at, await retirementOf('event', at, store, keys));
   return ended;
@@ -113,17 +127,14 @@ function denyOther({ iss, ttlMs }: CutOffOther, tx: Transaction): CutOff {
 }
 
 /** Applies an event to the database. @returns how many sessions it ended. The event itself is appended again later. */
-async function importEvent(
-  { store }: Transaction,
-  issuer: string,
-  event: EventRecord,
-  at: EpochMillis,
-): Promise<number> {
+async function importEvent(tx: Transaction, issuer: string, event: EventRecord, at: EpochMillis): Promise<number> {
+  const { store } = tx;
+  const { reason, txn } = event;
   let ended = 0;
   for (const cutOff of event.cutOffs) {
     await store.revocations.merge(toRow(cutOff, event));
     if (cutOff.iss !== issuer || !endsSessions(cutOff.claim)) continue;
-    ended += await store.sessions.end(cutOff.claim, cutOff.value, at, event.reason, cutOff.sessionUntil);
+    ended += await endAll(tx, { claim: cutOff.claim, value: cutOff.value, at, reason, txn }, cutOff.sessionUntil);
   }
   return ended;
 }

@@ -1,6 +1,6 @@
 import { RescindError } from '@rescind/revocation';
 import type { CutOff } from '@rescind/revocation/cut-off';
-import { UNBOUNDED } from '@rescind/revocation/cut-off';
+import { NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { isCallersError } from '@rescind/revocation/errors';
 import type { IssuerContext } from '../context.ts';
 import type { CutOffRequest, EndSession, Revoked, RevokeToken, SubjectChange } from '../issuer-revocations.ts';
@@ -51,7 +51,13 @@ async function applyPlan(context: IssuerContext, tx: Transaction, plan: Revocati
   const { txn, reason, cutOffs, endings } = plan;
   let endedSessions = 0;
   for (const { claim, value } of endings) {
-    endedSessions += await tx.store.sessions.end(claim, value, tx.aliveAt(), reason, UNBOUNDED);
+    const at = tx.aliveAt();
+    await context.userEvents.recordEnds(tx, { claim, value, at, reason, txn });
+    endedSessions += await tx.store.sessions.end(claim, value, at, reason, UNBOUNDED);
+  }
+  for (const { iss, claim, value, sessionUntil } of cutOffs) {
+    if (iss !== context.policy.issuer || claim !== 'sub' || sessionUntil !== NO_SESSION) continue;
+    await context.userEvents.record(tx, { type: 'tokens_revoked', sub: value, reason, txn });
   }
   const keys = await replaceKeys(context, tx, cutOffs);
   if (tx.leads()) warnOfTimes(context, tx, cutOffs);
@@ -90,7 +96,13 @@ async function revokeAccessToken(
   const { jti, exp } = payload;
   if (typeof jti !== 'string' || typeof exp !== 'number') return undefined;
   if ((await tx.store.revocations.row(context.policy.issuer, 'jti', jti)) !== undefined) return undefined;
-  return revoke(context, tx, { claim: 'jti', value: jti, expiresAt: exp * 1000, reason });
+  const done = await revoke(context, tx, { claim: 'jti', value: jti, expiresAt: exp * 1000, reason });
+  const { sub, sid } = payload;
+  if (typeof sub === 'string' && sub !== clientId) {
+    const ofSession = typeof sid === 'string' ? { sid } : {};
+    await context.userEvents.record(tx, { type: 'tokens_revoked', sub, ...ofSession, clientId, reason, txn: done.txn });
+  }
+  return done;
 }
 
 /** The payload of the token; undefined if no reader can accept the token: then no revocation is needed (RFC 7009 section 2.2). */

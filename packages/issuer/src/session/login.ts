@@ -10,6 +10,7 @@ import { endSession } from '../revoke/revoke.ts';
 import type { NewSession } from '../store/sessions.ts';
 import { UNUSED_SESSION } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
+import { eventMembersOf } from '../user-events/recorder.ts';
 import type { Audience } from './audience.ts';
 import { requireWithin } from './audience.ts';
 import { allowedScope, reasonOf } from './grant.ts';
@@ -21,7 +22,9 @@ import { createId, createOpaqueToken, hashVerifier, toText } from './refresh-tok
 export async function beginLogin(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
   const answer = await beginSession(context, tx, login);
   const { replacesSid: sid, sub } = login;
-  if (sid !== undefined) await endSession(context, tx, { sid, sub, reason: 'replaced' });
+  if (sid !== undefined) {
+    await context.userEvents.as('user', () => endSession(context, tx, { sid, sub, reason: 'replaced' }));
+  }
   return answer;
 }
 
@@ -40,6 +43,7 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
     login.audience === undefined && login.resource === undefined && context.audiences.isLimited ? null : audience;
   const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
   await tx.store.sessions.insert(session);
+  await context.userEvents.record(tx, { type: 'login', at, actor: 'user', ...eventMembersOf(session) });
   const access = await answerAccess(context, tx, {
     session: { ...session, ...UNUSED_SESSION },
     subject,
@@ -201,7 +205,7 @@ export function requireLabel(name: string, label: string): void {
 }
 
 /** Clients choose their user agent: it is truncated, and terminal sequences are removed. */
-function toOrigin({ address, userAgent }: Origin = {}) {
+export function toOrigin({ address, userAgent }: Origin = {}) {
   return {
     address: address?.slice(0, MAX_ADDRESS_LENGTH) ?? null,
     userAgent: userAgent?.toWellFormed().replaceAll(NOT_VISIBLE, ' ').slice(0, MAX_USER_AGENT_LENGTH) ?? null,

@@ -13,6 +13,7 @@ import { appendRevocation, denyOlderTokens } from '../revoke/cut-offs.ts';
 import { createPlanContext } from '../revoke/plan.ts';
 import type { Rotation, Session } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
+import { eventMembersOf } from '../user-events/recorder.ts';
 import { presentScope } from './audience.ts';
 import { grantAccess, hasEnded, requireContinuing, termsOf } from './grant.ts';
 import { requireCredentialVersion } from './login.ts';
@@ -58,6 +59,7 @@ async function raise(
   appendRevocation(tx, { txn: createRevocationId(tx.now()), reason: REASON, cutOffs });
   const at = tx.mintTime();
   const raised: Session = { ...session, authTime: at, amr, acr: authentication.acr ?? null, credentialVersion };
+  await context.userEvents.record(tx, { type: 'reauthenticated', at, actor: 'user', ...eventMembersOf(session) });
   await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
   const access = await answerAccess(context, tx, {
     session: raised,
@@ -89,14 +91,20 @@ const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** Requires a new login of these sessions, and returns their number. @throws TypeError */
 export async function requireReauthentication(
-  _context: object,
-  { store }: Transaction,
+  { userEvents }: Pick<IssuerContext, 'userEvents'>,
+  tx: Transaction,
   { sid, sub, reason }: ReauthenticationDemand,
 ): Promise<number> {
   if (!WORD.test(reason)) throw new TypeError('reason must be a word such as password_reset');
-  if (sid !== undefined) return store.sessions.requireReauthentication('sid', sid, reason);
-  if (sub !== undefined) return store.sessions.requireReauthentication('sub', sub, reason);
-  throw new TypeError('sub or sid must be given');
+  const [by, value] = sid === undefined ? (['sub', sub] as const) : (['sid', sid] as const);
+  if (value === undefined) throw new TypeError('sub or sid must be given');
+  const { sessions } = tx.store;
+  const owner = by === 'sub' ? value : (await sessions.find(value))?.sub;
+  const count = await sessions.requireReauthentication(by, value, reason);
+  if (owner !== undefined && count > 0) {
+    await userEvents.record(tx, { type: 'reauthentication_required', sub: owner, sid: sid ?? null, reason, count });
+  }
+  return count;
 }
 
 /** @throws RescindError `session_ended` */

@@ -15,6 +15,9 @@ type RefreshOutcome =
   | { readonly kind: 'recovered'; readonly answer: Unsigned<TokenAnswer>; readonly session: Session }
   | { readonly kind: 'reused'; readonly session: Session };
 
+/** Is called with the session of the presented token, before anything refuses it. */
+export type OnFound = (session: Session) => void;
+
 /**
  * Exchanges a refresh token, inside one transaction.
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`, `client_invalid`, `scope_invalid`,
@@ -24,8 +27,9 @@ export async function refresh(
   context: IssuerContext,
   tx: Transaction,
   request: RefreshRequest,
+  onFound: OnFound = () => undefined,
 ): Promise<RefreshOutcome> {
-  const presented = await requirePresented(context, tx, request);
+  const presented = await requirePresented(context, tx, request, onFound);
   const { session } = presented;
   const { client, policy } = await termsOf(context, tx, session);
   // `now`, not `mintTime`: a reuse is detected while the clocks are parted, too.
@@ -62,8 +66,10 @@ async function requirePresented(
   context: IssuerContext,
   tx: Transaction,
   { refreshToken, clientId, via }: RefreshRequest,
+  onFound: OnFound,
 ): Promise<PresentedToken> {
   const presented = await findPresented(tx.store, refreshToken);
+  if (presented !== undefined) onFound(presented.session);
   const session = presented?.session;
   const isTheirs = session?.clientId === clientId && (via === undefined || via === session.storage);
   if (presented === undefined || !isTheirs) throw new RescindError('grant_invalid');

@@ -13,6 +13,7 @@ import type { Grant } from './grant.ts';
 import { grantAccess, requireContinuing, termsOf } from './grant.ts';
 import type { Unsigned } from './mint.ts';
 import { answerAccess } from './mint.ts';
+import type { OnFound } from './refresh.ts';
 import { digestOfJti, isWithinGrace } from './refresh-token.ts';
 
 type RenewalOutcome =
@@ -36,8 +37,13 @@ interface Renewable {
  * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
  *   `client_invalid`, `scope_invalid`, `target_invalid`
  */
-export async function renew(context: IssuerContext, tx: Transaction, request: RenewRequest): Promise<RenewalOutcome> {
-  const { token, session } = await requireRenewable(context, tx, request);
+export async function renew(
+  context: IssuerContext,
+  tx: Transaction,
+  request: RenewRequest,
+  onFound: OnFound = () => undefined,
+): Promise<RenewalOutcome> {
+  const { token, session } = await requireRenewable(context, tx, request, onFound);
   const { client, policy } = await termsOf(context, tx, session);
   if (!policy.renewByToken) throw new RescindError('grant_unsupported');
   const now = tx.now();
@@ -65,7 +71,12 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
 }
 
 /** @throws RescindError `grant_invalid` for every invalid token */
-async function requireRenewable(context: IssuerContext, tx: Transaction, { accessToken, clientId }: RenewRequest) {
+async function requireRenewable(
+  context: IssuerContext,
+  tx: Transaction,
+  { accessToken, clientId }: RenewRequest,
+  onFound: OnFound,
+) {
   const { header, payload, inexact } = verify(context, accessToken, tx.now());
   const token = { kid: header.kid, payload, inexact };
   const verdict = judge(token, await fetchCutOffs(tx.store.revocations, token));
@@ -75,6 +86,7 @@ async function requireRenewable(context: IssuerContext, tx: Transaction, { acces
   const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
   const session = typeof sid === 'string' ? await tx.store.sessions.find(sid) : undefined;
+  if (session !== undefined) onFound(session);
   const isGood = (!verdict.denied || isSoft) && owner === clientId && session?.endedAt === null;
   if (!isGood || typeof jti !== 'string' || typeof exp !== 'number' || issued === undefined) {
     throw new RescindError('grant_invalid');

@@ -165,6 +165,8 @@ export interface SessionReads {
   live(claim: SessionClaim, value: string, at: EpochMillis, after: string, limit: number): Promise<Session[]>;
   /** The subject of the session whose newest token has this `jti`. Reads every row. */
   subjectOfNewest(jti: string): Promise<string | undefined>;
+  /** Of the next `rows` sessions after `after`, in order, those that `sweep` forgets and that were not ended: they timed out. */
+  lapsed(after: string, rows: number, overBefore: EpochMillis): Promise<Session[]>;
   /** The newest first: by `createdAt`, then `sid`, descending. Without `ended`: those that are neither ended nor past a deadline. */
   list(query: SessionListQuery): Promise<Session[]>;
 }

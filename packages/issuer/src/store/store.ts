@@ -17,6 +17,7 @@ import type {
   StoredTimes,
 } from './log.ts';
 import type { SessionReads, Sessions } from './sessions.ts';
+import type { UserEventReads, UserEvents } from './user-events.ts';
 
 export interface ClientReads {
   find(clientId: string): Promise<RegisteredClient | undefined>;
@@ -46,6 +47,7 @@ export interface StoreReads {
   readonly outbox: OutboxReads;
   readonly otherIssuers: OtherIssuerReads;
   readonly instances: InstanceReads;
+  readonly userEvents: UserEventReads;
 }
 
 /**
@@ -65,6 +67,7 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
   readonly closingEvents: ClosingEvents;
   readonly otherIssuers: OtherIssuers;
   readonly instances: Instances;
+  readonly userEvents: UserEvents;
   readonly storedTimes: StoredTimes;
   /** The host's rows. */
   readonly sql: Sql;

@@ -255,6 +255,29 @@ export const ISSUER_METRICS = {
     unit: 'instances',
     help: 'Instances that ended and were removed: by an administrator, or by age',
   },
+  // Events of users.
+  rescind_user_events_oldest_timestamp_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'When the oldest event of a user happened; now when there is none',
+  },
+  rescind_user_events_retention_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long events of users are kept (USER_EVENTS_RETENTION)',
+  },
+  rescind_user_events_dropped_total: {
+    type: 'counter',
+    unit: 'events',
+    help: 'Refused logins and refreshes that have no event: beyond a limit of one user, of one address, of names that nobody has, of a minute, of a day; failed: not written',
+    labels: { reason: ['user', 'address', 'no_user', 'minute', 'day', 'failed'] },
+  },
+  rescind_user_event_streams: {
+    type: 'gauge',
+    unit: 'streams',
+    help: 'Streams of events of users that administrators have open',
+    initial: 0,
+  },
   // The event stream.
   rescind_feed_readers: { type: 'gauge', unit: 'readers', help: 'Readers connected to the event stream', initial: 0 },
   rescind_feed_readers_ended_total: {

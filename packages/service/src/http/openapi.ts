@@ -157,17 +157,21 @@ function responsesOf(responses: Operation['responses'], schemas: Json): Json {
 }
 
 function responseOf(
-  { description, schema, type = 'application/json', headers = {} }: OperationResponse,
+  { description, schema, type = 'application/json', alternatives = {}, headers = {} }: OperationResponse,
   schemas: Json,
 ) {
   const named = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },
   ]);
+  const bodies = Object.entries({ ...(schema === undefined ? {} : { [type]: schema }), ...alternatives });
+  const content = Object.fromEntries(
+    bodies.map(([media, body]) => [media, { schema: jsonSchema(body, 'output', schemas) }]),
+  );
   return {
     description,
     ...(named.length === 0 ? {} : { headers: Object.fromEntries(named) }),
-    ...(schema === undefined ? {} : { content: { [type]: { schema: jsonSchema(schema, 'output', schemas) } } }),
+    ...(Object.keys(content).length === 0 ? {} : { content }),
   };
 }
 

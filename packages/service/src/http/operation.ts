@@ -20,6 +20,8 @@ export interface OperationResponse {
   readonly schema?: z.ZodType;
   /** Default `application/json`. */
   readonly type?: string;
+  /** The schema of the body by further types that the request may accept. Default: none. */
+  readonly alternatives?: Readonly<Record<string, z.ZodType>>;
   /** A description of each header, by name. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -100,6 +102,7 @@ const checkOperation = optionsOf<Operation>('operation', {
         description: required(option.text()),
         schema,
         type: option.text(),
+        alternatives: option.record(schema),
         headers: option.record(option.text()),
       }),
     ),

@@ -1,3 +1,4 @@
+import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
@@ -78,9 +79,16 @@ export function loginOperations(context: EndpointContext): Operation[] {
           const device = { deviceName, deviceId, storage, neverExpires };
           const login = { clientId, scope, resource, ...device, ...originOf(request) };
           const known = accounts.knownDevice(username, login);
-          return limits.login(request, { username, device: known, proof: credentials }, () =>
-            accounts.login(username, credentials, login),
-          );
+          try {
+            return await limits.login(request, { username, device: known, proof: credentials }, () =>
+              accounts.login(username, credentials, login),
+            );
+          } catch (error) {
+            if (error instanceof RescindError && error.code === 'rate_limited') {
+              accounts.noteRefusedLogin(username, login, error.code);
+            }
+            throw error;
+          }
         });
         telemetry.log('info', 'authn_login_success', { sub });
         await answerTokens(context, response, sub, tokens);

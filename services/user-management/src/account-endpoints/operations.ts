@@ -1,3 +1,5 @@
+import type { ErrorCode } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { ACCESS, clearEndedCookies, LIMITED, MINTS, NO_STORE, WRITES } from '../http/responses.ts';
@@ -11,7 +13,8 @@ import { accountAnswer, accountPatch, credentialsBody } from './schemas.ts';
 import { ownSessionOperations } from './sessions.ts';
 
 /** The operations of users. Each that takes an access token requires the scope `account`. */
-export function personOperations(context: EndpointContext): Operation[] {
+export function personOperations(given: EndpointContext): Operation[] {
+  const context = { ...given, limits: recordingConfirmations(given) };
   const operations = [
     ...loginOperations(context),
     ...logoutOperations(context),
@@ -20,7 +23,35 @@ export function personOperations(context: EndpointContext): Operation[] {
     ...secondFactorOperations(context),
     ...ownAccountOperations(context),
   ];
-  return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: requires('account') } : each));
+  const { userEvents } = context.issuer;
+  return operations.map((each) => ({
+    ...each,
+    ...(each.security === 'bearer' ? { scopes: requires('account') } : {}),
+    handle: (...given) => userEvents.as('user', () => each.handle(...given)),
+  }));
+}
+
+const CONFIRMATION_REFUSALS: ReadonlySet<ErrorCode> = new Set(
+  [...CREDENTIAL_ERRORS, 'rate_limited' as const].filter((code) => code !== 'second_factor_required'),
+);
+
+/** The same limits; a wrong password or code of a logged-in user is recorded as an event. */
+function recordingConfirmations({ limits, issuer }: EndpointContext): EndpointContext['limits'] {
+  return {
+    ...limits,
+    async confirm(sid, shown, work) {
+      try {
+        return await limits.confirm(sid, shown, work);
+      } catch (error) {
+        if (error instanceof RescindError && CONFIRMATION_REFUSALS.has(error.code)) {
+          const { sub, clientId, origin } = (await issuer.sessions.find(sid)) ?? {};
+          const { code, reason } = error;
+          issuer.userEvents.refused({ type: 'confirmation_refused', code, reason, sub, sid, clientId, origin });
+        }
+        throw error;
+      }
+    },
+  };
 }
 
 const TAG = 'Accounts';

@@ -18,9 +18,10 @@ export interface Administrator {
   readonly claims?: VerifiedClaims;
   /**
    * Authenticates again: a body may take half a minute to arrive, and a transaction may wait. Reads committed rows.
+   * @returns the scopes that the administrator has now
    * @throws as `Authenticate`
    */
-  confirm(): Promise<void>;
+  confirm(): Promise<Pick<Administrator, 'scopes'>>;
 }
 
 /** @throws RescindError `operator_invalid`, `token_malformed`, `token_expired`, `token_revoked`, … */
@@ -39,14 +40,12 @@ export function createAuthentication(operators: () => ReadonlyMap<string, Operat
   return async (credentials) => {
     if (credentials.kind === 'bearer') {
       const verify = () => tokens.verify(credentials.token);
-      const confirm = async () => {
-        await verify();
-      };
+      const confirm = async () => administratorOf(await verify());
       return { ...administratorOf(await verify()), confirm };
     }
     const { name, secret } = credentials;
     const { scopes } = requireOperator(name, secret);
-    return { who: `operator:${name}`, scopes, confirm: async () => void requireOperator(name, secret) };
+    return { who: `operator:${name}`, scopes, confirm: async () => requireOperator(name, secret) };
   };
 }
 
@@ -123,7 +122,7 @@ function beyond({ scopes }: Administrator, given: readonly string[]): string[] {
 }
 
 /** @throws RescindError `scope_insufficient` naming what is needed */
-export function requireScopes({ scopes }: Administrator, needed: readonly string[]): void {
+export function requireScopes({ scopes }: Pick<Administrator, 'scopes'>, needed: readonly string[]): void {
   if (missingScopes(scopes, needed).length > 0) throw scopeMissing(needed);
 }
 

@@ -17,6 +17,7 @@ import { createAuthentication } from './administrators.ts';
 import { audienceOperations } from './audiences.ts';
 import { auditOperations } from './audit.ts';
 import { clientOperations } from './clients.ts';
+import { eventOperations } from './events.ts';
 import type { FeedClientParts } from './feed-clients.ts';
 import { feedClientOperations } from './feed-clients.ts';
 import { fleetOperations } from './instances.ts';
@@ -50,6 +51,8 @@ export interface AdminOptions {
   /** Failed authentications of one address that are permitted in a minute. */
   readonly maxFailures: number;
   readonly version: string;
+  /** Aborts when the service stops: streams end. */
+  readonly stopping: AbortSignal;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
@@ -64,7 +67,7 @@ export function createAdminApp(options: AdminOptions): Express {
     clock,
     telemetry,
   });
-  const router = createAdminRouter(audit, issuer.instances);
+  const router = createAdminRouter(audit, issuer);
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);
   const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
 
@@ -74,14 +77,15 @@ export function createAdminApp(options: AdminOptions): Express {
   };
   const requireNoneGreater = createRequireNoneGreater({ users, issuer, scopesOf });
   const parts = { issuer, users, router, scopesOf };
-  const usernameOf = (sub: string) => users.find(sub)?.username || null;
+  const nameOf = (sub: string) => users.find(sub)?.username || null;
   const ofAreas = [
     ...revocationOperations({ issuer, name, router, recent, requireNoneGreater }),
     explainOperation(issuer, router),
     ...userQueries(parts),
     ...userCommands(parts),
     ...userLogoutCommands(parts),
-    ...sessionOperations(issuer, router, { scopesOf, nameOf: usernameOf }),
+    ...sessionOperations(issuer, router, { scopesOf, nameOf }),
+    ...eventOperations({ issuer, nameOf, stopping: options.stopping, clock, telemetry }),
     ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
     ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
     ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),
@@ -89,7 +93,7 @@ export function createAdminApp(options: AdminOptions): Express {
     ...keyOperations(issuer, router, recent),
     ...auditOperations(options.auditTable, router),
   ];
-  const own = ownOperation({ operations: ofAreas, usernameOf, stepUpMs: options.stepUpMs, now: () => clock.now() });
+  const own = ownOperation({ operations: ofAreas, nameOf, stepUpMs: options.stepUpMs, now: () => clock.now() });
   const operations = [...ofAreas, own];
   const document = openApiDocument({
     title: 'Rescind: administration of user-management',

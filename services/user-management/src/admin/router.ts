@@ -102,8 +102,14 @@ export interface AdminRouter {
 /** Error codes of every operation of administrators. */
 const OF_OPERATORS: readonly ErrorCode[] = ['operator_invalid'];
 
-/** @param instances which a caller that prefers to wait waits for: the revocation of a command has a receipt then */
-export function createAdminRouter(audit: Audit, instances: Pick<Issuer['instances'], 'wait'>): AdminRouter {
+/** @param issuer a caller that prefers to wait waits for its instances, and its events name the administrator */
+export function createAdminRouter(
+  audit: Audit,
+  {
+    instances,
+    userEvents,
+  }: { readonly instances: Pick<Issuer['instances'], 'wait'>; readonly userEvents: Pick<Issuer['userEvents'], 'as'> },
+): AdminRouter {
   function area<P>({ tag, scopes, path, params, targets: targetsOfArea }: AreaOptions<P>): AdminArea<P> {
     const halves = scopes === undefined ? undefined : scopesOfArea(scopes);
     /** The members that queries and commands have in common. */
@@ -155,7 +161,8 @@ export function createAdminRouter(audit: Audit, instances: Pick<Issuer['instance
             };
             try {
               await administrator.confirm();
-              result = await execute({ ...input, administrator, writeAudit });
+              const run = async () => execute({ ...input, administrator, writeAudit });
+              result = await userEvents.as(administrator.who, run);
             } catch (error) {
               const code = error instanceof RescindError ? error.code : 'internal';
               await audit.refused({ ...record, result: code, details: {} });

@@ -106,7 +106,7 @@ export interface NarrowedParts {
  * applied, in one transaction. While the database cannot be written it tries again, and logs that once. Never rejects.
  */
 export async function cutOffNarrowed(
-  issuer: Pick<Issuer, 'transaction' | 'clients'>,
+  issuer: Pick<Issuer, 'transaction' | 'clients' | 'userEvents'>,
   narrowed: readonly string[] | Promise<readonly string[]>,
   { applied, audit, telemetry }: NarrowedParts,
   source: ClientsSource,
@@ -115,12 +115,14 @@ export async function cutOffNarrowed(
     try {
       const clientIds = await narrowed;
       if (clientIds.length === 0 && isApplied(await issuer.clients.list(), applied)) return;
-      const done = await issuer.transaction(async (tx) => {
-        applied.replace(await tx.clients.list());
-        if (clientIds.length === 0) return undefined;
-        const { txn } = await tx.revoke(clientIds.map(narrowing));
-        return { txn, entry: recordNarrowing(audit, clientIds, { txn, source }) };
-      });
+      const cutOff = () =>
+        issuer.transaction(async (tx) => {
+          applied.replace(await tx.clients.list());
+          if (clientIds.length === 0) return undefined;
+          const { txn } = await tx.revoke(clientIds.map(narrowing));
+          return { txn, entry: recordNarrowing(audit, clientIds, { txn, source }) };
+        });
+      const done = await issuer.userEvents.as(CONFIGURATION, cutOff);
       if (done === undefined) return;
       telemetry.log('info', 'clients_narrowed', { clients: clientIds.join(' '), txn: done.txn });
       audit.committed(done.entry);

@@ -6,8 +6,11 @@ import { z } from 'zod';
 import { MINTS, sendAnswer, TOKENS, WRITES } from '../http/responses.ts';
 import { clientId, MAX_RESOURCES, resource, scope } from '../http/schemas.ts';
 
-/** The OAuth endpoints of the issuer, described. */
-export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
+/**
+ * The OAuth endpoints of the issuer, described.
+ * @param asClient runs `work`, whose events name a client
+ */
+export function oauthOperations(endpoints: IssuerEndpoints, asClient: <T>(work: () => T) => T): Operation[] {
   return [
     operation({
       id: 'token',
@@ -47,7 +50,8 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
       body: { type: 'form', schema: revocationForm },
       responses: { 200: { description: 'The token is not valid any more, if it was', schema: z.strictObject({}) } },
       errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
-      handle: async (request, response) => sendAnswer(response, await endpoints.revoke(request, request)),
+      handle: async (request, response) =>
+        sendAnswer(response, await asClient(() => endpoints.revoke(request, request))),
     }),
 
     operation({

@@ -6,6 +6,7 @@ import type { InstanceRow } from '../../store/instances.ts';
 import type { ClosingEvent, LogIdentity, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow, Store, StoreReads } from '../../store/store.ts';
+import type { UserEventRow } from '../../store/user-events.ts';
 
 import { bytes, EPOCH, EXP, ISSUER, LATER_EXP, NEXT_EPOCH, OTHER } from './samples.ts';
 
@@ -28,6 +29,9 @@ interface Rows {
   readonly outbox: readonly OutboxRow[];
   readonly otherIssuers: readonly string[];
   readonly instances: readonly InstanceRow[];
+  /** In the order of their seq. */
+  readonly userEvents: readonly UserEventRow[];
+  readonly userEventHead: number;
 }
 
 /** All rows, with those that only the committed log returns. */
@@ -50,7 +54,7 @@ const CUTOFFS = [
 const EPOCHS = ['0000000000-before', EPOCH, NEXT_EPOCH];
 
 export async function rowsOf(reads: StoreReads): Promise<Rows> {
-  const { meta, keys, sessions, clients, revocations, outbox, otherIssuers, instances } = reads;
+  const { meta, keys, sessions, clients, revocations, outbox, otherIssuers, instances, userEvents } = reads;
   const liveAt = async (at: EpochMillis) => (await sessions.live('iss', ISSUER, at, '', 100)).map(({ sid }) => sid);
   const found: Record<string, Session> = {};
   const spent: string[] = [];
@@ -81,6 +85,8 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
     outbox: await outbox.liveAfter(0, 0, 100),
     otherIssuers: await otherIssuers.all(),
     instances: await instances.all(),
+    userEvents: await userEvents.following(0, 100),
+    userEventHead: await userEvents.head(),
   };
 }
 

@@ -13,10 +13,12 @@ export interface Operation {
   run(tx: StoreTransaction): Promise<unknown>;
   /** The expected result. Default: nothing. */
   readonly answer?: unknown;
-  /** The expected result of the same call again, which changes no rows. Default: as the first time. */
+  /** The expected result of the same call again. Default: as the first time. */
   readonly again?: unknown;
   /** The expected change of the rows; all others stay as they are. */
   changes(before: Dump): Partial<Dump>;
+  /** The expected change of the rows by both calls. Default: the same call again changes no rows. */
+  changesAgain?(before: Dump): Partial<Dump>;
 }
 
 type Tables = Omit<StoreTransaction, 'sql' | 'savepoint'>;

@@ -2,7 +2,7 @@ import type { KeyRow } from '../../store/store.ts';
 import type { Dump } from './dump.ts';
 import type { Writes } from './operation.ts';
 import { REJECTS } from './operation.ts';
-import { bytes, client, EXP, instance, START } from './samples.ts';
+import { bytes, client, EXP, instance, START, userEvent } from './samples.ts';
 
 const unchanged = () => ({});
 const LATER = START + 50;
@@ -30,7 +30,43 @@ const CHANGED_INSTANCE = instance('i-1', {
   ...{ reportedAt: LATER, forgotten: true, leases: [], steps: [] },
 });
 
-export const clientOperations: Writes<'clients' | 'keys' | 'instances'> = {
+const appended = (seq: number) => ({ ...userEvent(9), seq });
+const NO_ORIGIN = { address: null, userAgent: null, deviceName: null };
+
+export const clientOperations: Writes<'clients' | 'keys' | 'instances' | 'userEvents'> = {
+  'userEvents.append': {
+    given: (tx) => tx.userEvents.prune(START + 5, 10).then(() => undefined),
+    run: (tx) => tx.userEvents.append(userEvent(9)),
+    // A seq is never given again, also when every row has been pruned.
+    changes: () => ({ userEvents: [appended(6)], userEventHead: 6 }),
+    changesAgain: () => ({ userEvents: [appended(6), appended(7)], userEventHead: 7 }),
+  },
+  'userEvents.prune': [
+    {
+      run: (tx) => tx.userEvents.prune(START + 3, 10),
+      answer: 3,
+      again: 0,
+      changes: ({ userEvents }) => ({ userEvents: userEvents.slice(3) }),
+    },
+    {
+      when: 'of the earliest by their time alone',
+      given: (tx) => tx.userEvents.prune(START + 3, 1).then(() => undefined),
+      run: (tx) => tx.userEvents.prune(START + 2, 10),
+      answer: 0,
+      changes: ({ userEvents }) => ({ userEvents: userEvents.filter(({ sub }) => sub !== 'bob') }),
+    },
+  ],
+  'userEvents.forgetOrigins': [
+    {
+      run: (tx) => tx.userEvents.forgetOrigins('ada', 10),
+      answer: 1,
+      again: 0,
+      changes: ({ userEvents: [first, ...rest] }) => ({
+        userEvents: [...(first ? [{ ...first, ...NO_ORIGIN }] : []), ...rest],
+      }),
+    },
+    { when: 'of none', run: (tx) => tx.userEvents.forgetOrigins('ada', 0), answer: 0, changes: unchanged },
+  ],
   'instances.put': [
     {
       run: (tx) => tx.instances.put(instance('i-0')),

@@ -251,6 +251,7 @@ export const lowerTimes: Operation = {
         retiresAt: key.retiresAt === null ? null : EXP - 7,
       })),
       cutoffs: before.cutoffs.map((row) => ({ ...row, issuedUntil: at })),
+      userEvents: before.userEvents.map((event) => ({ ...event, at, lastAt: at })),
     };
   },
 };

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { SessionListQuery } from '../../store/sessions.ts';
 import type { Store, StoreReads } from '../../store/store.ts';
+import type { UserEventFilter, UserEventPosition } from '../../store/user-events.ts';
 import { assertSame } from './dump.ts';
-import { ABSOLUTE, cutoff, EPOCH, EXP, event, IDLE, ISSUER, NEXT_EPOCH, OTHER, START } from './samples.ts';
+import { ABSOLUTE, cutoff, EPOCH, EXP, event, IDLE, ISSUER, NEXT_EPOCH, OTHER, START, USER_EVENTS } from './samples.ts';
 import type { TestedStore } from './tested-store.ts';
 import { openFilled } from './tested-store.ts';
 
@@ -51,6 +52,47 @@ const CHECKS: Readonly<Record<string, Check>> = {
     assert.deepEqual(await list({ limit: 2 }), ['s-4', 's-3']);
     assert.deepEqual(await list({ after: { createdAt: START + 3, sid: 's-3' } }), ['s-2', 's-1']);
     assert.deepEqual(await list({ after: { createdAt: START + 3, sid: 's-9' } }), ['s-3', 's-2', 's-1']);
+  },
+
+  async 'sessions that timed out are found before they are forgotten'({ sessions }) {
+    const lapsed = async (after: string, rows: number, before: number) =>
+      (await sessions.lapsed(after, rows, before)).map(({ sid }) => sid);
+    assert.deepEqual(await lapsed('', 10, EXP + 1), ['s-1', 's-2', 's-3']);
+    assert.deepEqual(await lapsed('', 10, EXP), []);
+    assert.deepEqual(await lapsed('s-1', 1, EXP + 1), ['s-2']);
+    assert.deepEqual(await lapsed('s-4', 10, EXP + 1), []);
+  },
+
+  async 'user events are listed latest first, page by page, with those of everybody'({ userEvents }) {
+    const list = async (filter: UserEventFilter, after?: UserEventPosition, limit = 10) =>
+      (await userEvents.list(filter, after, limit)).map(({ seq }) => seq);
+    assert.deepEqual(await list({}), [5, 4, 3, 1, 2]);
+    assert.deepEqual(await list({}, undefined, 2), [5, 4]);
+    assert.deepEqual(await list({}, { at: START + 2, seq: 3 }), [1, 2]);
+    assert.deepEqual(await list({}, { at: START + 2, seq: 1 }), [2]);
+    assert.deepEqual(await list({ sub: 'ada' }), [5, 3, 1]);
+    assert.deepEqual(await list({ sub: 'ada' }, { at: START + 4, seq: 5 }, 1), [3]);
+    assert.deepEqual(await list({ sid: 's-3' }), [5, 2]);
+    assert.deepEqual(await list({ sid: 's-3', sub: 'ada' }), [5]);
+    assert.deepEqual(await list({ type: 'login' }), [1, 2]);
+    assert.deepEqual(await list({ sub: 'ada', type: 'session_ended' }), [3]);
+    assert.deepEqual(await list({ since: START + 2, until: START + 4 }), [4, 3, 1]);
+    assert.deepEqual(await list({ sub: 'nobody' }), [5]);
+    const [, , ended] = await userEvents.following(0, 10);
+    assertSame(ended ?? {}, { ...USER_EVENTS[2], seq: 3 }, 'an event as it was stored');
+  },
+
+  async 'user events follow each other in the order of their seq'({ userEvents }) {
+    const following = async (after: number, limit: number) =>
+      (await userEvents.following(after, limit)).map(({ seq }) => seq);
+    assert.deepEqual(await following(0, 2), [1, 2]);
+    assert.deepEqual(await following(3, 10), [4, 5]);
+    assert.deepEqual(await following(5, 10), []);
+    assert.equal(await userEvents.head(), 5);
+    assert.equal(await userEvents.firstSince(START), 2);
+    assert.equal(await userEvents.firstSince(START + 2), 1);
+    assert.equal(await userEvents.firstSince(START + 5), undefined);
+    assert.equal(await userEvents.oldestAt(), START + 1);
   },
 
   async 'the outbox has the events of the present epoch, in order'({ outbox }) {
@@ -109,6 +151,9 @@ async function readEmpty(tested: TestedStore): Promise<void> {
   assert.equal(await read.keys.active('token'), undefined);
   assert.deepEqual(await read.clients.all(), []);
   assert.deepEqual(await read.otherIssuers.all(), []);
+  assert.equal(await read.userEvents.head(), 0);
+  assert.equal(await read.userEvents.oldestAt(), undefined);
+  assert.deepEqual(await read.userEvents.list({}, undefined, 10), []);
   assert.equal(await read.outbox.lowest(), undefined);
   assert.equal(log.identity(), undefined);
   assert.deepEqual(log.read(0, 10), []);

@@ -6,6 +6,7 @@ import type { InstanceRow } from '../../store/instances.ts';
 import type { OutboxRow } from '../../store/log.ts';
 import type { Minted, NewSession } from '../../store/sessions.ts';
 import type { StoreTransaction } from '../../store/store.ts';
+import type { NewUserEvent } from '../../store/user-events.ts';
 
 export const START: EpochMillis = 1_800_000_000_000;
 export const ISSUER = 'https://login.example';
@@ -96,9 +97,34 @@ export function instance(id: string, more: Partial<InstanceRow> = {}): InstanceR
   };
 }
 
+export function userEvent(number: number, more: Partial<NewUserEvent> = {}): NewUserEvent {
+  const at = START + number;
+  return {
+    ...{ at, lastAt: at, type: 'login', sub: 'ada', sid: 's-1', clientId: 'web', code: null, reason: null },
+    ...{ actor: 'user', txn: null, address: '192.0.2.0/24', userAgent: 'Browser', deviceName: null, count: 1 },
+    ...more,
+  };
+}
+
+/** The events of the samples: two of one time, one of another user, one without a user, and one of everybody. */
+export const USER_EVENTS: readonly NewUserEvent[] = [
+  userEvent(2),
+  userEvent(1, { sub: 'bob', sid: 's-3', deviceName: 'laptop', userAgent: null }),
+  userEvent(2, { type: 'session_ended', reason: 'logout', txn: 'txn-b', address: null, userAgent: null }),
+  userEvent(3, {
+    type: 'login_refused',
+    sub: null,
+    sid: null,
+    code: 'credentials_wrong',
+    count: 4,
+    lastAt: START + 40,
+  }),
+  userEvent(4, { type: 'sessions_ended', sub: null, sid: null, clientId: null, reason: 'emergency', count: 12_000 }),
+];
+
 /** Writes the samples with which every case begins. */
 export async function fill(tx: StoreTransaction): Promise<void> {
-  const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers, instances } = tx;
+  const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers, instances, userEvents } = tx;
   await meta.setIssuer(ISSUER);
   await meta.openEpoch(EPOCH);
   await meta.raiseClockFloor(START + 30);
@@ -129,4 +155,5 @@ export async function fill(tx: StoreTransaction): Promise<void> {
   await meta.setSentSeq(EPOCH, 2);
   await closingEvents.add({ epoch: '0000000000-before', jws: 'last' });
   for (const id of ['i-1', 'i-2']) await instances.put(instance(id));
+  for (const one of USER_EVENTS) await userEvents.append(one);
 }

@@ -62,6 +62,12 @@ export function createSessions({ state, draft }: Access): Sessions {
       return rows.slice(0, limit).map(withoutGreatestExp);
     },
 
+    async lapsed(after, rows, overBefore) {
+      const piece = all().filter(({ sid }) => sid > after);
+      const over = piece.slice(0, rows).filter((row) => row.endedAt === null && isOver(row, overBefore));
+      return over.map(withoutGreatestExp);
+    },
+
     async insert(session) {
       const { sid, selector } = session;
       const isTaken = (row: SessionRow) => row.sid === sid || (selector !== null && row.selector === selector);

@@ -5,6 +5,7 @@ import type { InstanceRow } from '../../store/instances.ts';
 import type { ClosingEvent, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow } from '../../store/store.ts';
+import type { UserEventRow } from '../../store/user-events.ts';
 
 /** A session, and the greatest `exp` of the tokens minted for it. */
 export interface SessionRow extends Session {
@@ -41,6 +42,10 @@ export interface State {
   readonly closingEvents: Map<string, ClosingEvent & { readonly isSent: boolean }>;
   readonly otherIssuers: Set<string>;
   readonly instances: Map<string, InstanceRow>;
+  /** By seq. */
+  readonly userEvents: Map<number, UserEventRow>;
+  /** The greatest seq of a user event that was given. */
+  userEventHead: number;
   readonly hostRows: Map<string, unknown>;
 }
 
@@ -68,6 +73,8 @@ export function createState(): State {
     closingEvents: new Map(),
     otherIssuers: new Set(),
     instances: new Map(),
+    userEvents: new Map(),
+    userEventHead: 0,
     hostRows: new Map(),
   };
 }
@@ -85,6 +92,8 @@ export function copyState(state: State): State {
     closingEvents: new Map(state.closingEvents),
     otherIssuers: new Set(state.otherIssuers),
     instances: new Map(state.instances),
+    userEvents: new Map(state.userEvents),
+    userEventHead: state.userEventHead,
     hostRows: new Map(state.hostRows),
   };
 }

@@ -10,6 +10,7 @@ import { createClosingEvents, createMeta, createOutbox } from './log.ts';
 import { createSessions } from './sessions.ts';
 import type { Access, SessionRow } from './state.ts';
 import { ascending, keyOf } from './state.ts';
+import { createUserEvents } from './user-events.ts';
 
 type Tables = Omit<StoreTransaction, 'sql' | 'savepoint'>;
 
@@ -26,6 +27,7 @@ export function createTables(access: Access): Tables {
     otherIssuers: createOtherIssuers(access),
     storedTimes: createStoredTimes(access),
     instances: createInstances(access),
+    userEvents: createUserEvents(access),
   };
 }
 
@@ -150,7 +152,7 @@ function createStoredTimes({ state, draft }: Access): StoredTimes {
       });
     },
     async lower(at, eventKeysUntil) {
-      const { keys, sessions, cutoffs, meta } = state();
+      const { keys, sessions, cutoffs, userEvents, meta } = state();
       const lowered = <T extends EpochMillis | null>(time: T) => (time !== null && time > at ? at : time);
       for (const row of sessions.values()) draft().sessions.set(row.sid, lowerSession(row, at));
       for (const key of keys.values()) {
@@ -169,6 +171,9 @@ function createStoredTimes({ state, draft }: Access): StoredTimes {
           issuedUntil: bounded(issuedUntil),
           sessionUntil: bounded(sessionUntil),
         });
+      }
+      for (const event of userEvents.values()) {
+        draft().userEvents.set(event.seq, { ...event, at: lowered(event.at), lastAt: lowered(event.lastAt) });
       }
       draft().meta = { ...meta, greatestExp: lowered(meta.greatestExp) };
     },

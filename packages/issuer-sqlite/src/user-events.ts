@@ -1,0 +1,101 @@
+import type { UserEventRow, UserEvents } from '@rescind/issuer/store';
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+const COLUMNS = `seq, at, last_at AS lastAt, type, sub, sid, client_id AS clientId, code, reason, actor, txn, address,
+  user_agent AS userAgent, device_name AS deviceName, count`;
+
+/** The values of a list. Null: any. */
+interface ListValues {
+  readonly sub: string | null;
+  readonly sid: string | null;
+  readonly type: string | null;
+  readonly since: EpochMillis;
+  readonly until: EpochMillis;
+  readonly at: EpochMillis;
+  readonly seq: number;
+  readonly limit: number;
+}
+
+/** A position before the first event of every list. */
+const FIRST = { at: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
+
+const WIDE = `type = 'sessions_ended' AND sub IS NULL`;
+
+/** What happened to users and their sessions. */
+export function createUserEvents(database: Database.Database): UserEvents {
+  const lists = createLists(database);
+  const following = database.prepare<[number, number], UserEventRow>(
+    `SELECT ${COLUMNS} FROM rescind_user_events WHERE seq > ? ORDER BY seq LIMIT ?`,
+  );
+  // The row of the sequence outlives the rows of the table.
+  const head = database
+    .prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'rescind_user_events'`)
+    .pluck();
+  const firstSince = database
+    .prepare<[EpochMillis], number>('SELECT seq FROM rescind_user_events WHERE at >= ? ORDER BY at, seq LIMIT 1')
+    .pluck();
+  const oldestAt = database.prepare<[], EpochMillis>('SELECT MIN(at) FROM rescind_user_events').pluck();
+  const append = database.prepare(
+    `INSERT INTO rescind_user_events
+       (at, last_at, type, sub, sid, client_id, code, reason, actor, txn, address, user_agent, device_name, count)
+     VALUES (@at, @lastAt, @type, @sub, @sid, @clientId, @code, @reason, @actor, @txn, @address, @userAgent,
+       @deviceName, @count)`,
+  );
+  const prune = database.prepare(
+    `DELETE FROM rescind_user_events
+     WHERE seq IN (SELECT seq FROM rescind_user_events WHERE at < ? ORDER BY at, seq LIMIT ?)`,
+  );
+  const forgetOrigins = database.prepare(
+    `UPDATE rescind_user_events SET address = NULL, user_agent = NULL, device_name = NULL
+     WHERE seq IN (SELECT seq FROM rescind_user_events
+       WHERE sub = ? AND COALESCE(address, user_agent, device_name) IS NOT NULL LIMIT ?)`,
+  );
+
+  return {
+    async list({ sub, sid, type, since, until }, after = FIRST, limit) {
+      const of = sid === undefined ? (sub === undefined ? 'any' : 'sub') : 'sid';
+      return lists[of].all({
+        ...{ sub: sub ?? null, sid: sid ?? null, type: type ?? null, limit, at: after.at, seq: after.seq },
+        ...{ since: since ?? 0, until: until ?? Number.MAX_SAFE_INTEGER },
+      });
+    },
+    following: async (after, limit) => following.all(after, limit),
+    head: async () => head.get() ?? 0,
+    firstSince: async (since) => firstSince.get(since),
+    oldestAt: async () => oldestAt.get() ?? undefined,
+    async append(event) {
+      append.run(event);
+    },
+    prune: async (before, most) => prune.run(before, most).changes,
+    forgetOrigins: async (sub, most) => forgetOrigins.run(sub, most).changes,
+  };
+}
+
+type List = Pick<Database.Statement<[ListValues], UserEventRow>, 'all'>;
+
+/** The lists by the index that they read. Each reads `limit` rows of it, unless it is filtered by a type too. */
+function createLists(database: Database.Database): Readonly<Record<'sub' | 'sid' | 'any', List>> {
+  const page = (where: string) =>
+    `SELECT ${COLUMNS} FROM rescind_user_events
+     WHERE ${where} AND at >= @since AND at < @until AND at <= @at AND (at < @at OR seq < @seq)
+       AND (@type IS NULL OR type = @type)
+     ORDER BY at DESC, seq DESC LIMIT @limit`;
+  const listing = (text: string): List => database.prepare<[ListValues], UserEventRow>(text);
+  const withWide = (where: string) =>
+    listing(
+      `SELECT * FROM (SELECT * FROM (${page(where)}) UNION ALL SELECT * FROM (${page(WIDE)}))
+       ORDER BY at DESC, seq DESC LIMIT @limit`,
+    );
+  const any = listing(page('1'));
+  const ofType = listing(
+    `SELECT ${COLUMNS} FROM rescind_user_events
+     WHERE type = @type AND at >= @since AND at < @until AND at <= @at AND (at < @at OR seq < @seq)
+     ORDER BY at DESC, seq DESC LIMIT @limit`,
+  );
+  return {
+    sub: withWide('sub = @sub'),
+    sid: withWide('sid = @sid AND (@sub IS NULL OR sub = @sub)'),
+    any: { all: (values) => (values.type === null ? any : ofType).all(values) },
+  };
+}

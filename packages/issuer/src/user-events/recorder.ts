@@ -1,0 +1,116 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EpochMillis } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
+import type { RecordedUserEvent } from '../issuer-user-events.ts';
+import type { Session, SessionClaim } from '../store/sessions.ts';
+import type { NewUserEvent } from '../store/user-events.ts';
+import type { Transaction } from '../transaction.ts';
+
+/** The members of an event that a caller gives; the others are null. */
+export type EventMembers = Partial<NewUserEvent> & Pick<NewUserEvent, 'type'>;
+
+/** Writes events in the transactions of what they record. */
+export interface UserEventRecorder {
+  record(tx: Transaction, event: EventMembers): Promise<void>;
+  /** Records the sessions that `sessions.end` is about to end with the same arguments. Default of `begunUntil`: any time. */
+  recordEnds(tx: Transaction, ends: SessionEnds, begunUntil?: EpochMillis): Promise<void>;
+  /** @see IssuerUserEvents.as */
+  as<T>(actor: string, work: () => T): T;
+  onAppend(listener: () => void): () => void;
+}
+
+/** Sessions that end. */
+export interface SessionEnds {
+  readonly claim: SessionClaim;
+  readonly value: string;
+  readonly at: EpochMillis;
+  readonly reason: string;
+  readonly txn: string | null;
+}
+
+/** The most sessions that get an event each when they end together: beyond, one event has their number. */
+const MOST_ROWS = 10_000;
+
+const NOTHING = {
+  ...{ sub: null, sid: null, clientId: null, code: null, reason: null, txn: null },
+  ...{ address: null, userAgent: null, deviceName: null, count: 1 },
+} as const;
+
+export function createUserEventRecorder(): UserEventRecorder {
+  const actors = new AsyncLocalStorage<string>();
+  const listeners = new Set<() => void>();
+
+  function notify(): void {
+    for (const listener of listeners) queueMicrotask(listener);
+  }
+
+  async function append(tx: Transaction, event: EventMembers): Promise<void> {
+    const { at = tx.now() } = event;
+    await tx.store.userEvents.append({ ...NOTHING, actor: actors.getStore() ?? null, at, lastAt: at, ...event });
+  }
+
+  async function record(tx: Transaction, event: EventMembers): Promise<void> {
+    await append(tx, event);
+    tx.afterCommit(notify);
+  }
+
+  return {
+    record,
+    async recordEnds(tx, { claim, value, at, reason, txn }, begunUntil = UNBOUNDED) {
+      const { sessions } = tx.store;
+      const shared = { reason, txn, at: tx.now() };
+      const count = claim === 'sid' ? 1 : (await sessions.count(claim, value, at)).sessions;
+      if (count > MOST_ROWS) {
+        await append(tx, { type: 'sessions_ended', ...shared, ...WIDE[claim](value), count });
+      } else {
+        for (const session of await sessions.live(claim, value, at, '', count)) {
+          if (isOfUser(session) && session.createdAt <= begunUntil)
+            await append(tx, { type: 'session_ended', ...shared, ...eventMembersOf(session) });
+        }
+      }
+      tx.afterCommit(notify);
+    },
+    as: (actor, work) => actors.run(actor, work),
+    onAppend(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+const WIDE: Readonly<Record<SessionClaim, (value: string) => Partial<NewUserEvent>>> = {
+  sid: (sid) => ({ sid }),
+  sub: (sub) => ({ sub }),
+  client_id: (clientId) => ({ clientId }),
+  iss: () => ({}),
+};
+
+/** Whether a session is of a user: that of a client itself (RFC 6749 section 4.4) has no events. */
+export function isOfUser({ sub, clientId }: Pick<Session, 'sub' | 'clientId'>): boolean {
+  return sub !== clientId;
+}
+
+/** What an event has of its session. */
+export function eventMembersOf(
+  session: Pick<Session, 'sub' | 'sid' | 'clientId' | 'address' | 'userAgent' | 'deviceName'>,
+) {
+  const { sub, sid, clientId, address, userAgent, deviceName } = session;
+  return { sub, sid, clientId, address, userAgent, deviceName };
+}
+
+/** `IssuerTransaction.recordEvent`. */
+export async function recordEvent(
+  { userEvents }: { readonly userEvents: UserEventRecorder },
+  tx: Transaction,
+  event: RecordedUserEvent,
+): Promise<void> {
+  await userEvents.record(tx, event);
+}
+
+/** More rows would hold up other writers. */
+const MOST_FORGOTTEN = 10_000;
+
+/** `IssuerTransaction.forgetOrigins`. */
+export function forgetOrigins(_context: object, { store }: Transaction, sub: string): Promise<number> {
+  return store.userEvents.forgetOrigins(sub, MOST_FORGOTTEN);
+}
