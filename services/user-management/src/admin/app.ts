@@ -93,7 +93,12 @@ export function createAdminApp(options: AdminOptions): Express {
     ...keyOperations(issuer, router, recent),
     ...auditOperations(options.auditTable, router),
   ];
-  const own = ownOperation({ operations: ofAreas, nameOf, stepUpMs: options.stepUpMs, now: () => clock.now() });
+  const own = ownOperation({
+    operations: ofAreas,
+    usernameOf: nameOf,
+    stepUpMs: options.stepUpMs,
+    now: () => clock.now(),
+  });
   const operations = [...ofAreas, own];
   const document = openApiDocument({
     title: 'Rescind: administration of user-management',
