@@ -3,31 +3,46 @@ import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Algorithm } from './jwk.ts';
-import type { SignatureResults, SignatureThread, SignatureToCheck } from './thread.ts';
+import type { SignatureResults, SignatureThread, SignatureToCheck, ThreadSetup } from './thread.ts';
 import { checkHere, openSignatureThread } from './thread.ts';
 import type { VerifiedToken, VerifierOptions } from './verifier.ts';
 import { createVerification, verifierShape, verifyWith } from './verifier.ts';
 
-/** A verifier for thousands of tokens at a time. Other threads compute the signatures. */
+/** A verifier for thousands of tokens at a time. Other threads parse them and compute the signatures. */
 export interface BulkVerifier extends AsyncDisposable {
   /**
    * Verifies each of the texts as `Verifier.verify` does.
    *
-   * @returns in order, the verified token or the reason of its refusal
+   * @returns in order, the verified token, what the reader made of it, or the reason of its refusal
    * @throws TypeError when `at` is not a finite number; nothing else is thrown
    */
-  verifyAll(texts: readonly string[], at: EpochMillis): Promise<(VerifiedToken | RescindError)[]>;
+  verifyAll(texts: readonly string[], at: EpochMillis): Promise<(VerifiedToken | TokenReading | RescindError)[]>;
   /** Ends the threads; the calling thread finishes what is pending. Idempotent. */
   close(): Promise<void>;
 }
 
+/** A verified token as the reader's module has read it in another thread. */
+export interface TokenReading {
+  /** What the module returned, after JSON. */
+  readonly reading: unknown;
+}
+
 interface BulkVerifierOptions extends VerifierOptions {
+  /**
+   * A module that the threads import, by its URL. Its `createReader(settings)` returns a function from a verified token to a value
+   * that JSON can represent; undefined: this token is parsed in the calling thread. Default: each token is.
+   */
+  readonly reader?: { readonly module: string; readonly settings: object } | undefined;
   /** Counts and logs threads that cannot be started (`rescind_signature_thread_failures_total`). */
   readonly telemetry: Telemetry;
 }
 
 const bulkVerifierOptions = optionsOf<BulkVerifierOptions>('openBulkVerifier', {
   ...verifierShape,
+  reader: optionsOf<NonNullable<BulkVerifierOptions['reader']>>('reader', {
+    module: required(option.text('the URL of a module')),
+    settings: required(option.having<object>('the settings of the module')),
+  }),
   telemetry: required(option.telemetry),
 });
 
@@ -38,14 +53,12 @@ const bulkVerifierOptions = optionsOf<BulkVerifierOptions>('openBulkVerifier', {
  * @throws TypeError for an option that is missing or out of its range
  */
 export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
-  const { telemetry, ...options } = bulkVerifierOptions(given);
+  const { telemetry, reader, ...options } = bulkVerifierOptions(given);
   const verification = createVerification(options);
-  const threads = openSignatureThreads(telemetry);
+  const { keys: _, ...verifier } = options;
+  const threads = openSignatureThreads({ verifier, reader }, telemetry);
 
-  /**
-   * Parses the header and finds the key; undefined: `verifyWith` refuses the text. The payload is parsed after the signature was
-   * verified: the claims of thousands of waiting tokens would be objects for the garbage collector to copy.
-   */
+  /** Parses the header and finds the key; undefined: `verifyWith` refuses the text. */
   function begin(text: string): SignatureToCheck | undefined {
     try {
       const { header, signedLength } = verification.parseHeader(text);
@@ -64,13 +77,18 @@ export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
   return {
     async verifyAll(texts, at) {
       const begun = texts.map(begin);
-      const results = await threads.check(begun.filter((signature) => signature !== undefined));
-      let next = 0;
+      const { valid, readings } = await threads.check(
+        begun.filter((signature) => signature !== undefined),
+        at,
+      );
+      let next = -1;
       return begun.map((signature, index) => {
         const text = texts[index] as string;
         if (signature === undefined) return attempt(() => verifyWith(verification, text, at));
-        const isSigned = results[next] === 1;
         next += 1;
+        const isSigned = valid[next] === 1;
+        const reading = readings[next] ?? null;
+        if (isSigned && reading !== null) return { reading };
         return attempt(() => finish(text, isSigned, at));
       });
     },
@@ -91,7 +109,7 @@ function attempt<T>(work: () => T): T | RescindError {
 /** The threads of a bulk verifier. They exist only while they have signatures to verify. */
 interface SignatureThreads {
   /** Never rejects: the calling thread verifies what no thread has answered. */
-  check(signatures: readonly SignatureToCheck[]): Promise<SignatureResults>;
+  check(signatures: readonly SignatureToCheck[], at: EpochMillis): Promise<SignatureResults>;
   close(): Promise<void>;
 }
 
@@ -104,7 +122,7 @@ const IDLE_MS: DurationMs = 10_000;
  */
 const MAX_THREADS = Math.min(2, availableParallelism());
 
-function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
+function openSignatureThreads(setup: ThreadSetup, telemetry: Telemetry): SignatureThreads {
   let threads: SignatureThread[] = [];
   let idleTimer: NodeJS.Timeout | undefined;
   let hasFailed = false;
@@ -136,7 +154,7 @@ function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
     const [first, ...others] = threads;
     const least = others.reduce((a, b) => (b.pending() < (a?.pending() ?? 0) ? b : a), first);
     if (least !== undefined && (least.pending() === 0 || threads.length === MAX_THREADS)) return least;
-    const started = openSignatureThread({ answered, failed });
+    const started = openSignatureThread(setup, { answered, failed });
     threads.push(started);
     return started;
   }
@@ -152,10 +170,10 @@ function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
   }
 
   return {
-    async check(signatures) {
-      if (signatures.length === 0) return [];
+    async check(signatures, at) {
+      if (signatures.length === 0) return checkHere([]);
       clearTimeout(idleTimer);
-      return availableThread()?.check(signatures) ?? checkHere(signatures);
+      return availableThread()?.check(signatures, at) ?? checkHere(signatures);
     },
     close: stop,
   };

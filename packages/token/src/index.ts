@@ -1,4 +1,4 @@
-export type { BulkVerifier } from './bulk-verifier.ts';
+export type { BulkVerifier, TokenReading } from './bulk-verifier.ts';
 export { openBulkVerifier } from './bulk-verifier.ts';
 export type { RequiredClaim } from './claims.ts';
 export type { JoseHeader } from './compact-jws.ts';

@@ -1,8 +1,11 @@
 import { setPriority } from 'node:os';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CompactJwsParts } from './compact-jws.ts';
 import { isSignedBy } from './signature.ts';
-import type { SignatureRequest, SignatureResponse, ThreadKey } from './thread.ts';
-import { NUMBERS_PER_PAIR } from './thread.ts';
+import type { SignatureRequest, SignatureResponse, ThreadKey, ThreadSetup, TokenReader } from './thread.ts';
+import { NUMBERS_PER_TEXT } from './thread.ts';
+import { createVerification } from './verifier.ts';
 
 // The worker's own script. It must not be imported: it would listen to the messages of the importing thread.
 
@@ -20,24 +23,53 @@ function lowerPriority(): void {
 }
 lowerPriority();
 
+const { verifier, reader } = workerData as ThreadSetup;
+const verification = createVerification({ ...verifier, keys: { find: () => undefined } });
+const read = reader === undefined ? undefined : await createReader(reader);
 const keys = new Map<number, ThreadKey>();
 
-function check(bytes: Buffer, pairs: Uint32Array): Uint8Array {
-  const results = new Uint8Array(pairs.length / NUMBERS_PER_PAIR);
-  let at = 0;
-  for (let index = 0; index < results.length; index += 1) {
-    const [signedLength = 0, signatureLength = 0, keyNumber = 0] = pairs.subarray(index * NUMBERS_PER_PAIR);
-    const by = keys.get(keyNumber);
-    const signatureAt = at + signedLength;
-    const signed = bytes.subarray(at, signatureAt);
-    at = signatureAt + signatureLength;
-    if (by !== undefined && isSignedBy(by.key, by.alg, signed, bytes.subarray(signatureAt, at))) results[index] = 1;
-  }
-  return results;
+async function createReader({ module, settings }: NonNullable<ThreadSetup['reader']>): Promise<TokenReader> {
+  const imported: { createReader(settings: unknown): TokenReader } = await import(module);
+  return imported.createReader(settings);
 }
 
-parentPort?.on('message', ({ id, keys: added, bytes, pairs }: SignatureRequest) => {
-  for (const key of added) keys.set(key.number, key);
-  const response: SignatureResponse = { id, results: check(Buffer.from(bytes.buffer), pairs), bytes };
-  parentPort?.postMessage(response, [bytes.buffer]);
+/** Parses a text and verifies its signature. @returns undefined when either fails: the calling thread finds out why */
+function verify(bytes: Buffer, { key, alg }: ThreadKey): CompactJwsParts | undefined {
+  try {
+    const token = verification.parseParts(bytes.toString('latin1'));
+    return isSignedBy(key, alg, bytes.subarray(0, token.signedLength), token.signature) ? token : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads a token with a valid signature. @returns null when its claims are not valid, or nothing is read of it */
+function readToken(token: CompactJwsParts, at: EpochMillis): unknown {
+  try {
+    return read?.(verification.finish(token, at)) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function check({ bytes, texts, at }: SignatureRequest): Pick<SignatureResponse, 'valid' | 'readings'> {
+  const all = Buffer.from(bytes.buffer);
+  const valid = new Uint8Array(texts.length / NUMBERS_PER_TEXT);
+  const readings: unknown[] = [];
+  let from = 0;
+  for (let index = 0; index < valid.length; index += 1) {
+    const [length = 0, keyNumber = 0] = texts.subarray(index * NUMBERS_PER_TEXT);
+    const key = keys.get(keyNumber);
+    const token = key && verify(all.subarray(from, from + length), key);
+    from += length;
+    if (token !== undefined) valid[index] = 1;
+    readings.push(token === undefined ? null : readToken(token, at));
+  }
+  return { valid, readings: read === undefined ? '' : JSON.stringify(readings) };
+}
+
+parentPort?.on('message', (request: SignatureRequest) => {
+  for (const key of request.keys) keys.set(key.number, key);
+  const response: SignatureResponse = { id: request.id, ...check(request), bytes: request.bytes };
+  parentPort?.postMessage(response, [request.bytes.buffer]);
 });

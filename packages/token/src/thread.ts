@@ -1,17 +1,35 @@
 import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
+import type { EpochMillis } from '@rescind/revocation';
 import type { Algorithm } from './jwk.ts';
 import type { SignedParts } from './signature.ts';
 import { isSignedBy, signingInput } from './signature.ts';
+import type { VerifiedToken, VerifierOptions } from './verifier.ts';
 
-/** A token whose header was parsed, with the key that must have signed it. Its encoding has not been checked. */
+/** A token whose header was parsed, with the key that must have signed it. Its other parts have not been parsed. */
 export interface SignatureToCheck extends Omit<SignedParts, 'signature'> {
   readonly key: KeyObject;
   readonly alg: Algorithm;
 }
 
-/** Of each signature, in order, 1 if it is valid, else 0. */
-export type SignatureResults = ArrayLike<number>;
+/** The results of a list of signatures, in order. */
+export interface SignatureResults {
+  /** 1 for each valid signature, else 0. */
+  readonly valid: ArrayLike<number>;
+  /** What the reader of the thread made of each token; null or absent: nothing, and the calling thread parses the token. */
+  readonly readings: readonly unknown[];
+}
+
+/** Makes a value that JSON can represent of a verified token. Undefined: the calling thread reads it. */
+export type TokenReader = (token: VerifiedToken) => unknown;
+
+/** What a thread has from its start: `workerData`. */
+export interface ThreadSetup {
+  /** The options of the verifier, without its keys, which each request names. */
+  readonly verifier: Omit<VerifierOptions, 'keys'>;
+  /** The URL of a module that exports `createReader(settings)`, which returns a `TokenReader`; undefined: nothing is read. */
+  readonly reader: { readonly module: string; readonly settings: object } | undefined;
+}
 
 /** A key of the thread, with the number that `pairs` names it by. */
 export interface ThreadKey {
@@ -23,22 +41,26 @@ export interface ThreadKey {
 /** A message to the thread. It transfers one buffer, since a copy of the texts would take more than half of the time. */
 export interface SignatureRequest {
   readonly id: number;
+  /** The time at which the claims must be valid. */
+  readonly at: EpochMillis;
   /** Keys that earlier requests to this thread did not have. */
   readonly keys: readonly ThreadKey[];
-  /** The pairs of signing input and signature, one after another. */
+  /** The texts, one after another. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of each pair: length of the signing input, length of the signature, number of the key. */
-  readonly pairs: Uint32Array<ArrayBuffer>;
+  /** Of each text: its length, and the number of its key. */
+  readonly texts: Uint32Array<ArrayBuffer>;
 }
 
-/** How many numbers each pair has in `pairs`. */
-export const NUMBERS_PER_PAIR = 3;
+/** How many numbers each text has in `texts`. */
+export const NUMBERS_PER_TEXT = 2;
 
 /** A message of the thread. */
 export interface SignatureResponse {
   readonly id: number;
   /** 1 for each valid signature. */
-  readonly results: Uint8Array;
+  readonly valid: Uint8Array;
+  /** The readings, as JSON: to copy one text costs less than to copy thousands of objects. Empty: there are none. */
+  readonly readings: string;
   /** The buffer of the request, transferred back. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -46,7 +68,7 @@ export interface SignatureResponse {
 /** A thread that verifies signatures. */
 export interface SignatureThread {
   /** Never rejects: when the thread ends, the calling thread verifies what it has not answered. */
-  check(signatures: readonly SignatureToCheck[]): Promise<SignatureResults>;
+  check(signatures: readonly SignatureToCheck[], at: EpochMillis): Promise<SignatureResults>;
   /** How many calls of `check` it has not answered. */
   pending(): number;
   stop(): Promise<void>;
@@ -67,22 +89,19 @@ interface PendingCheck {
 /** Size of a reused buffer: one and a half times that of 256 events with one entry each. */
 const BUFFER_BYTES = 512 * 1024;
 
-const encodedSignature = ({ text, signedLength }: SignatureToCheck) => text.slice(signedLength + 1);
-
-const isValid = (signature: SignatureToCheck) =>
-  isSignedBy(
-    signature.key,
-    signature.alg,
-    signingInput(signature),
-    Buffer.from(encodedSignature(signature), 'base64url'),
-  );
+const isValid = (signature: SignatureToCheck) => {
+  const { key, alg, text, signedLength } = signature;
+  return isSignedBy(key, alg, signingInput(signature), Buffer.from(text.slice(signedLength + 1), 'base64url'));
+};
 
 /** Verifies signatures in the calling thread. */
-export const checkHere = (signatures: readonly SignatureToCheck[]): SignatureResults =>
-  signatures.map((signature) => (isValid(signature) ? 1 : 0));
+export const checkHere = (signatures: readonly SignatureToCheck[]): SignatureResults => ({
+  valid: signatures.map((signature) => (isValid(signature) ? 1 : 0)),
+  readings: [],
+});
 
 /** Starts a thread. @throws Error when it cannot be started */
-export function openSignatureThread({ answered, failed }: ThreadListener): SignatureThread {
+export function openSignatureThread(setup: ThreadSetup, { answered, failed }: ThreadListener): SignatureThread {
   const keys = new Map<KeyObject, ThreadKey>();
   const pending = new Map<number, PendingCheck>();
   /** Buffers that the thread has transferred back: the kernel would clear new memory page by page. */
@@ -90,11 +109,11 @@ export function openSignatureThread({ answered, failed }: ThreadListener): Signa
   let lastId = 0;
   let isEnded = false;
 
-  const worker = new Worker(new URL('./signature-thread.ts', import.meta.url));
+  const worker = new Worker(new URL('./signature-thread.ts', import.meta.url), { workerData: setup });
   worker.unref();
-  worker.on('message', ({ id, results, bytes }: SignatureResponse) => {
+  worker.on('message', ({ id, valid, readings, bytes }: SignatureResponse) => {
     if (bytes.byteLength === BUFFER_BYTES) spare.push(bytes.buffer);
-    pending.get(id)?.resolve(results);
+    pending.get(id)?.resolve({ valid, readings: readings === '' ? [] : JSON.parse(readings) });
     pending.delete(id);
     answered();
   });
@@ -127,36 +146,29 @@ export function openSignatureThread({ answered, failed }: ThreadListener): Signa
     return Buffer.from(size > BUFFER_BYTES ? new ArrayBuffer(size) : (spare.pop() ?? new ArrayBuffer(BUFFER_BYTES)));
   }
 
-  function toRequest(id: number, signatures: readonly SignatureToCheck[]): SignatureRequest {
+  function toRequest(id: number, signatures: readonly SignatureToCheck[], at: EpochMillis): SignatureRequest {
     const added: ThreadKey[] = [];
-    const pairs = new Uint32Array(signatures.length * NUMBERS_PER_PAIR);
-    // A decoded signature has fewer bytes than its encoding has characters.
+    const texts = new Uint32Array(signatures.length * NUMBERS_PER_TEXT);
     const bytes = bufferOf(signatures.reduce((sum, { text }) => sum + text.length, 0));
-    let at = 0;
-    let pair = 0;
-    for (const signature of signatures) {
-      const { text, signedLength } = signature;
-      // One byte per character. `parseParts`, which runs after this, refuses texts with characters beyond ASCII.
-      bytes.write(text, at, signedLength, 'latin1');
-      at += signedLength;
-      const length = bytes.write(encodedSignature(signature), at, 'base64url');
-      at += length;
-      pairs[pair] = signedLength;
-      pairs[pair + 1] = length;
-      pairs[pair + 2] = numberOf(signature, added);
-      pair += NUMBERS_PER_PAIR;
+    let written = 0;
+    for (const [index, signature] of signatures.entries()) {
+      // Of characters beyond ASCII UTF-8 makes bytes that are no base64url: the thread refuses them, even if they are cut off.
+      const length = bytes.write(signature.text, written, 'utf8');
+      written += length;
+      texts[index * NUMBERS_PER_TEXT] = length;
+      texts[index * NUMBERS_PER_TEXT + 1] = numberOf(signature, added);
     }
-    return { id, keys: added, bytes, pairs };
+    return { id, at, keys: added, bytes, texts };
   }
 
   return {
-    check(signatures) {
+    check(signatures, at) {
       if (isEnded) return Promise.resolve(checkHere(signatures));
       lastId += 1;
       const { promise, resolve } = Promise.withResolvers<SignatureResults>();
       pending.set(lastId, { signatures, resolve });
-      const request = toRequest(lastId, signatures);
-      worker.postMessage(request, [request.bytes.buffer, request.pairs.buffer]);
+      const request = toRequest(lastId, signatures, at);
+      worker.postMessage(request, [request.bytes.buffer, request.texts.buffer]);
       return promise;
     },
     pending: () => pending.size,

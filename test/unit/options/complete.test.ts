@@ -24,6 +24,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'configuredFeed(context)': PORT,
   'openMemoryCursor(log)': PORT,
   'openTelemetry(api)': 'a module of another package; a module without its functions is refused',
+  'openBulkDecoder(__0)': 'those of createEventDecoder, which it checks, and a telemetry',
+  'openBulkDecoder(decoder)': PORT,
   'guardOptions(configuration)': SETTINGS,
   'kafkaConnection(configuration)': SETTINGS,
   'processSettings(ports)': 'two port numbers, both required, which our services write as a literal',

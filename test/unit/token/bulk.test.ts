@@ -23,7 +23,7 @@ it('answers in order, for several batches and keys', async () => {
       return signedToken(goodHeader(key), { ...goodClaims(), at: from + at }, key);
     });
   const answers = await Promise.all([0, 20, 40].map((from) => bulk.verifyAll(batch(from), AT)));
-  const seen = answers.flat().map((answer) => ('payload' in answer ? answer.payload.at : answer.code));
+  const seen = answers.flat().map((answer) => ('payload' in answer ? answer.payload.at : answer));
   expect(seen).toEqual(Array.from({ length: 60 }, (_, at) => at));
   expect(await bulk.verifyAll([], AT)).toEqual([]);
 });
@@ -63,7 +63,7 @@ it('refuses characters whose lowest byte is that of an accepted one', async () =
     `${token}=`,
   ];
   const answers = await bulk.verifyAll(texts, AT);
-  expect(answers.map((answer) => ('payload' in answer ? 'accepted' : answer.code))).toEqual([
+  expect(answers.map((answer) => ('code' in answer ? answer.code : 'accepted'))).toEqual([
     'accepted',
     ...['token_malformed', 'token_malformed', 'token_malformed', 'token_malformed'],
   ]);
@@ -92,6 +92,36 @@ it('verifies in the calling thread when no thread can be started, and logs it on
     told: ['rescind_signature_thread_failures_total', 'signature_thread_failed'],
     answers: ['accepted', 'token_signature_wrong', 'accepted'],
   });
+});
+
+it('returns what the reader made of a verified token, and parses a token here that the reader does not read', async () => {
+  const module = `data:text/javascript,export const createReader = ({ prefix }) => ({ payload }) => {
+    if (payload.jti === 'throws') throw new Error('cannot be read');
+    return payload.jti === 'unread' ? undefined : prefix + payload.jti;
+  };`;
+  const reader = { module, settings: { prefix: 'read: ' } };
+  await using bulk = openBulkVerifier({ ...options, reader, telemetry: silentTelemetry });
+  const ofId = (jti: string) => signedToken(goodHeader(), { ...goodClaims(), jti });
+  const tampered = `${ofId('tampered').split('.', 2).join('.')}.${ofId('good').split('.')[2]}`;
+  const texts = [ofId('good'), ofId('unread'), ofId('throws'), tampered, 'malformed'];
+  expect(await bulk.verifyAll(texts, AT)).toMatchObject([
+    { reading: 'read: good' },
+    { payload: { jti: 'unread' } },
+    { payload: { jti: 'throws' } },
+    { code: 'token_signature_wrong' },
+    { code: 'token_malformed' },
+  ]);
+  // The claims are checked before they are read.
+  expect(await bulk.verifyAll([ofId('good')], AT + 24 * 3_600_000)).toMatchObject([{ code: 'token_expired' }]);
+});
+
+it('verifies in the calling thread when the module of the reader cannot be loaded', async () => {
+  const lines: string[] = [];
+  const telemetry: Telemetry = { ...silentTelemetry, log: (_level, event) => void lines.push(event) };
+  const reader = { module: 'data:text/javascript,throw new Error()', settings: {} };
+  await using bulk = openBulkVerifier({ ...options, reader, telemetry });
+  expect(await bulk.verifyAll([signedToken()], AT)).toMatchObject([{ payload: { jti: 'token-1' } }]);
+  expect(lines).toEqual(['signature_thread_failed']);
 });
 
 it('throws a TypeError for an invalid time', async () => {

@@ -1,15 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { CutOff } from '@rescind/revocation/cut-off';
-import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { VerifiedToken, VerifierOptions } from '@rescind/token';
+import type { VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TransportRecord } from '../ports.ts';
-import type { EventBody, LogPosition } from './claims.ts';
-import { looksLikeHeartbeat, MAX_EVENT_BYTES, readBody, readHeartbeat, readPosition } from './claims.ts';
-import { latestCutOff } from './encode.ts';
+import { MAX_EVENT_BYTES } from './claims.ts';
 import { peekIsHeartbeat, peekKid, peekPosition } from './peek.ts';
+import type { RecordReader } from './read.ts';
+import { createRecordReader, delivery } from './read.ts';
 import type {
   BadReason,
   BadRecord,
@@ -18,7 +16,6 @@ import type {
   HeartbeatRecord,
   UnknownVersionRecord,
 } from './record.ts';
-import { EVENT_KID } from './vocabulary.ts';
 
 /** The keys of the log's events, such as a key source of @rescind/token. Looked up for every record, since keys change. */
 export interface EventKeys {
@@ -50,10 +47,8 @@ export interface EventDecoder {
 }
 
 /** The part that the decoders of single records and of batches share. */
-export interface Reading {
+export interface Reading extends RecordReader {
   readonly verifier: VerifierOptions;
-  /** Decodes a verified payload. */
-  read(record: TransportRecord, token: VerifiedToken): DecodedRecord;
 }
 
 const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
@@ -65,9 +60,7 @@ const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
 /** @throws TypeError for an option that is missing or out of its range */
 export function createReading(options: EventDecoderOptions): Reading {
   const { log, issuers, keys } = decoderOptions(options);
-  const speaksFor = new Map(issuers.map((iss) => [iss, iss]));
-  const same = { log, speaksFor, epochAs: createSameText(), kidAs: createSameText() };
-  if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
+  if (issuers.length === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
   return {
     verifier: {
       keys,
@@ -78,7 +71,7 @@ export function createReading(options: EventDecoderOptions): Reading {
       requiredClaims: ['jti'],
       maxBytes: MAX_EVENT_BYTES,
     },
-    read: (record, token) => read(record, token, same),
+    ...createRecordReader({ log, issuers }),
   };
 }
 
@@ -166,83 +159,9 @@ function newestFirst(records: readonly TransportRecord[], heartbeats: readonly n
   return byTime.map(({ index }) => index);
 }
 
-/** Returns equal texts of consecutive records as one object: maps then find it without comparing characters. */
-interface SameTexts {
-  readonly log: string;
-  readonly speaksFor: ReadonlyMap<string, string>;
-  epochAs(epoch: string): string;
-  kidAs(kid: string): string;
-}
-
-/** Returns the previous text if it is equal. */
-function createSameText(): (text: string) => string {
-  let last = '';
-  return (text) => {
-    if (text !== last) last = text;
-    return last;
-  };
-}
-
 /** Whether a decoded record is signed by the log, so that it is evidence. */
 export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | UnknownVersionRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
-}
-
-function read(record: TransportRecord, { header, payload }: VerifiedToken, same: SameTexts): DecodedRecord {
-  const kid = same.kidAs(header.kid ?? '');
-  if (looksLikeHeartbeat(payload)) {
-    const heartbeat = readHeartbeat(payload);
-    return heartbeat === undefined
-      ? bad(record, 'no_position')
-      : { kind: 'heartbeat', ...delivery(record), kid, ...heartbeat };
-  }
-  const found = readPosition(payload);
-  if (found === undefined) return bad(record, 'no_position');
-  const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
-  const body = readBody(payload);
-  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, reason: body };
-  return toEvent(record, place, body, same);
-}
-
-function toEvent(
-  record: TransportRecord,
-  place: LogPosition & { readonly kid: string },
-  body: EventBody,
-  { log, speaksFor }: SameTexts,
-): EventRecord {
-  const cutOffs: CutOff[] = [];
-  const kills: string[] = [];
-  let skipped = 0;
-  let clamped = 0;
-  for (const cutOff of body.cutOffs) {
-    // It concerns no token, so it becomes no row: each request looks up the claims of rows.
-    if (cutOff.claim === EVENT_KID) {
-      if (cutOff.iss === log) kills.push(cutOff.value);
-      else skipped += 1;
-      continue;
-    }
-    const iss = speaksFor.get(cutOff.iss);
-    if (iss === undefined) {
-      skipped += 1;
-      continue;
-    }
-    const bounded = withinBounds(cutOff, iss, place);
-    if (bounded.issuedUntil !== cutOff.issuedUntil || bounded.expiresAt !== cutOff.expiresAt) clamped += 1;
-    cutOffs.push(bounded);
-  }
-  return { kind: 'event', ...delivery(record), ...place, ...body, cutOffs, kills, skipped, clamped };
-}
-
-/** Limits T to the second of the event, and E to its time or later. */
-function withinBounds(cutOff: CutOff, iss: string, { at }: LogPosition): CutOff {
-  const { claim, value } = cutOff;
-  const issuedUntil = cutOff.issuedUntil === UNBOUNDED ? UNBOUNDED : Math.min(cutOff.issuedUntil, latestCutOff(at));
-  const sessionUntil = Math.min(cutOff.sessionUntil, issuedUntil);
-  return { iss, claim, value, issuedUntil, expiresAt: Math.max(cutOff.expiresAt, at), sessionUntil };
-}
-
-function delivery({ jws, live, hint }: TransportRecord): TransportRecord {
-  return { jws, live, hint };
 }
 
 export function bad(record: TransportRecord, reason: BadReason): BadRecord {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { BulkDecoder } from '../event/bulk.ts';
+import type { BulkDecoder } from '../bulk-decoder.ts';
 import type { EventDecoder, EventKeys } from '../event/decode.ts';
 import type { DecodedRecord } from '../event/record.ts';
 import type { Feed, Transport, TransportConnection, TransportRecord, TransportSink } from '../ports.ts';

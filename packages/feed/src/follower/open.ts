@@ -2,7 +2,7 @@ import type { Clock, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { CounterName, MetricLabels } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import { openBulkDecoder } from '../event/bulk.ts';
+import { openBulkDecoder } from '../bulk-decoder.ts';
 import type { EventDecoder } from '../event/decode.ts';
 import { createEventDecoder } from '../event/decode.ts';
 import type { Feed, FeedStore } from '../ports.ts';

@@ -1,3 +1,4 @@
+export { openBulkDecoder } from '../bulk-decoder.ts';
 export type { MemoryCursor, MemoryLog, MemoryRecord } from './memory.ts';
 export { createMemoryLog, openMemoryCursor } from './memory.ts';
 export type { MemoryTransportOptions } from './transport.ts';

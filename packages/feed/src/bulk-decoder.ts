@@ -1,13 +1,14 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { openBulkVerifier } from '@rescind/token';
-import type { TransportRecord } from '../ports.ts';
-import { MAX_EVENT_BYTES } from './claims.ts';
-import type { EventDecoder, EventDecoderOptions } from './decode.ts';
-import { bad, badBecause, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
-import type { DecodedRecord } from './record.ts';
+import { MAX_EVENT_BYTES } from './event/claims.ts';
+import type { EventDecoder, EventDecoderOptions } from './event/decode.ts';
+import { bad, badBecause, createReading, decodeHeartbeats, NO_TIME } from './event/decode.ts';
+import type { PackedEvent } from './event/read.ts';
+import type { DecodedRecord } from './event/record.ts';
+import type { TransportRecord } from './ports.ts';
 
-/** Decodes the batches of a catch-up. Other threads compute the signatures of the next batch meanwhile. */
+/** Decodes the batches of a catch-up. Other threads verify and read the events of the next batches meanwhile. */
 export interface BulkDecoder {
   /** As `EventDecoder.decodeBatch`. Never rejects. */
   decodeBatch(records: readonly TransportRecord[]): Promise<DecodedRecord[]>;
@@ -20,7 +21,10 @@ export function openBulkDecoder(
   decoder: EventDecoder,
 ): BulkDecoder {
   const reading = createReading(options);
-  const verifier = openBulkVerifier({ ...reading.verifier, telemetry });
+  const { log, issuers } = options;
+  // Beside this file also in what is built, where files of `event/` become one.
+  const reader = { module: new URL('./event-reader.ts', import.meta.url).href, settings: { log, issuers } };
+  const verifier = openBulkVerifier({ ...reading.verifier, reader, telemetry });
   const decodeAlone = ({ jws, hint, live }: TransportRecord): DecodedRecord => ({ ...decoder.decode(jws), hint, live });
 
   async function decodeAll(records: readonly TransportRecord[]): Promise<DecodedRecord[]> {
@@ -33,7 +37,7 @@ export function openBulkDecoder(
       if (!isToVerify(record, index)) return heartbeats[index] ?? bad(record, 'too_large');
       const token = verified.next().value;
       if (token === undefined || token instanceof RescindError) return badBecause(record, token);
-      return reading.read(record, token);
+      return 'reading' in token ? reading.unpack(record, token.reading as PackedEvent) : reading.read(record, token);
     });
   }
 
