@@ -1,7 +1,6 @@
-import axe from 'axe-core';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createAuthenticator } from '../support/authenticator.ts';
+import { expectAccessible } from './support/accessibility.ts';
 import type { WebFleet } from './support/web-fleet.ts';
 import { claim, logIn, openWebFleet } from './support/web-fleet.ts';
 
@@ -10,14 +9,6 @@ beforeAll(async () => {
   web = await openWebFleet({ issuerEnvironment: { RECENT_LOGIN: '1s' } });
 });
 afterAll(() => web?.[Symbol.asyncDispose]());
-
-/** The rules of WCAG 2.2 AA that axe finds violated, with the elements. */
-async function violations(page: Page): Promise<string[]> {
-  // By the debugger, not by a script element: the policy of the page stays as it is.
-  await page.evaluate(axe.source);
-  const { violations: found } = await page.evaluate<axe.AxeResults>('axe.run()');
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
 
 describe('the page', () => {
   test('registers a user, shows the claims of the token and the prices, and logs out', async () => {
@@ -110,22 +101,17 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     const { open, context } = await web.profile({ colorScheme, viewport: { width, height: 800 } });
     const user = await web.fleet.client.register();
     const page = await open('/login');
-    const check = async (view: string) => {
-      expect([view, await violations(page)]).toEqual([view, []]);
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect([view, Math.max(0, overflow)]).toEqual([view, 0]);
-    };
-    await check('login');
+    await expectAccessible(page, 'login');
     await logIn(page, user);
     await page.getByText(/^200 in/).waitFor();
-    await check('overview');
+    await expectAccessible(page, 'overview');
     await web.fleet.client.login(user, 'phone');
     await page.getByRole('link', { name: 'Devices' }).click();
     await page.getByRole('heading', { name: '2 devices' }).waitFor();
-    await check('devices');
+    await expectAccessible(page, 'devices');
     await page.getByRole('link', { name: 'Security' }).click();
     await page.getByRole('button', { name: 'Set up' }).waitFor();
-    await check('security');
+    await expectAccessible(page, 'security');
     expect(context.pages()).toHaveLength(1);
   });
 });
