@@ -21,7 +21,7 @@ export interface Admin {
     headers?: Readonly<Record<string, string>>,
   ): Promise<Json>;
   /** The items of a list, page by page, at most `most`. */
-  list(path: string, query: Query, most: number): AsyncGenerator<Json>;
+  list(path: string, query: Query, limit: number): AsyncGenerator<Json>;
 }
 
 /** Greatest page of the server. */
@@ -52,9 +52,9 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
         body: JSON.stringify(body),
         headers: { ...headers, 'Content-Type': 'application/json' },
       }),
-    async *list(path, query, most) {
+    async *list(path, query, limit) {
       let after: string | undefined;
-      for (let left = most; left > 0; ) {
+      for (let left = limit; left > 0; ) {
         const page = await get(path, { ...query, limit: Math.min(left, PAGE), after });
         const items = itemsOf(page);
         yield* items.slice(0, left);
@@ -85,14 +85,14 @@ export async function reach(url: URL, init: RequestInit, timeoutMs: number): Pro
 }
 
 async function credentials(settings: Settings, prompt: Prompt): Promise<string> {
-  const { RESCIND_TOKEN: token, RESCIND_OPERATOR: operator, RESCIND_OPERATOR_SECRET: given } = settings;
+  const { RESCIND_TOKEN: token, RESCIND_OPERATOR: operator, RESCIND_OPERATOR_SECRET: configured } = settings;
   if (token !== undefined) return `Bearer ${token}`;
   if (operator === undefined) {
     throw new CliError('credentials', 'credentials_missing', 'No credentials are configured', {
       next: 'set RESCIND_OPERATOR and RESCIND_OPERATOR_SECRET_FILE, or RESCIND_TOKEN_FILE',
     });
   }
-  const secret = given ?? (await prompt.secret(`secret of ${operator}: `));
+  const secret = configured ?? (await prompt.secret(`secret of ${operator}: `));
   if (secret === undefined || secret === '') {
     throw new CliError('credentials', 'credentials_missing', `The secret of ${operator} is not configured`, {
       next: 'set RESCIND_OPERATOR_SECRET_FILE, or run the command on a terminal',

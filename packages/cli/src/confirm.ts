@@ -55,14 +55,14 @@ export async function requireCount(
 ): Promise<void> {
   const { profile, production } = context.settings();
   if (production) context.output.note(`profile ${profile}: this is production`, 'red');
-  const given =
+  const confirmed =
     confirm ?? (await context.prompt.ask(`${what}. Type ${sessions}, the number of sessions, or everybody: `));
-  if (given === undefined || given === '') throw missing(what, `--confirm ${sessions}`);
-  if (given === 'everybody' || given === String(sessions)) return;
+  if (confirmed === undefined || confirmed === '') throw missing(what, `--confirm ${sessions}`);
+  if (confirmed === 'everybody' || confirmed === String(sessions)) return;
   throw new CliError(
     'confirmation',
     'confirmation_differs',
-    `${what}: ${sessions} sessions now, and ${given} was confirmed`,
+    `${what}: ${sessions} sessions now, and ${confirmed} was confirmed`,
     {
       next: `look at the preview, then --confirm ${sessions}`,
     },

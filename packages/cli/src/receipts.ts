@@ -27,11 +27,11 @@ export async function awaitReceipts(
 ): Promise<Receipts> {
   const end = now() + seconds * 1_000;
   // Half of the time that a request may take: the response must arrive before its end.
-  const most = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.floor(settings().RESCIND_TIMEOUT / 2_000));
+  const maxSeconds = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.floor(settings().RESCIND_TIMEOUT / 2_000));
   let state: Json | undefined;
   do {
     if (state !== undefined) await sleep(PAUSE_MS, undefined, { signal: interrupted });
-    const left = Math.min(most, Math.max(0, Math.ceil((end - now()) / 1_000)));
+    const left = Math.min(maxSeconds, Math.max(0, Math.ceil((end - now()) / 1_000)));
     state = await admin().get(`/admin/revocations/${encodeURIComponent(txn)}`, {}, { Prefer: `wait=${left}` });
   } while (receiptOf(state).complete !== true && now() < end);
   return describeReceipt(receiptOf(state));

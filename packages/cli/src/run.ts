@@ -22,13 +22,13 @@ const SECRET_OPTION = /^--(token|secret|password|operator-secret|client-secret)(
 
 /**
  * Runs one command.
- * @param given the arguments after the name of the program
+ * @param args the arguments after the name of the program
  * @param host the streams and the environment of the process
  * @returns the exit code, see docs/cli.md
  */
-export async function runCli(given: readonly string[], host: CliHost): Promise<number> {
+export async function runCli(args: readonly string[], host: CliHost): Promise<number> {
   // Before the options are parsed, so that a wrong option is reported in the requested format too.
-  const isJson = given.includes('--json');
+  const isJson = args.includes('--json');
   const interrupted = new AbortController();
   let exit: Exit = 'done';
   /** Set by what ended the command before its action did. */
@@ -58,7 +58,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   // Timers of the packages keep no process alive; a command that waits for one does.
   const alive = setInterval(() => undefined, ALIVE_MS);
   try {
-    refuseSecrets(given);
+    refuseSecrets(args);
     const program = createProgram(run, version());
     for (const command of allCommands(program)) {
       command.exitOverride().configureOutput({
@@ -67,7 +67,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
         writeErr: () => undefined,
       });
     }
-    const running = program.parseAsync(withIdsLast(given, program), { from: 'user' }).then(() => undefined);
+    const running = program.parseAsync(withIdsLast(args, program), { from: 'user' }).then(() => undefined);
     await Promise.race([running, interruption, outputEnded]);
     return EXIT[ended ?? exit].code;
   } catch (error) {
@@ -114,8 +114,8 @@ function contextOf(host: CliHost, flags: GlobalFlags, interrupted: AbortSignal):
 }
 
 /** Other users of a machine read the arguments of a process; histories and CI logs keep them. Nothing of them is repeated. */
-function refuseSecrets(given: readonly string[]): void {
-  if (!given.some((argument) => TOKEN.test(argument) || SECRET_OPTION.test(argument))) return;
+function refuseSecrets(args: readonly string[]): void {
+  if (!args.some((argument) => TOKEN.test(argument) || SECRET_OPTION.test(argument))) return;
   throw new CliError(
     'usage',
     'secret_in_arguments',
@@ -130,13 +130,13 @@ function refuseSecrets(given: readonly string[]): void {
 const HYPHEN_ID = /^-[\w][\w-]{6,}$/;
 
 /** The arguments with such ids behind `--`, where none is taken for an option. The value of an option stays where it is. */
-function withIdsLast(given: readonly string[], program: Command): string[] {
-  if (given.includes('--')) return [...given];
+function withIdsLast(args: readonly string[], program: Command): string[] {
+  if (args.includes('--')) return [...args];
   const options = allCommands(program).flatMap((command) => command.options);
   const hasValue = (argument = '') => options.some(({ long, required }) => required && long === argument);
-  const isId = (argument: string, at: number) => HYPHEN_ID.test(argument) && !hasValue(given[at - 1]);
-  const ids = given.filter(isId);
-  return ids.length === 0 ? [...given] : [...given.filter((argument, at) => !isId(argument, at)), '--', ...ids];
+  const isId = (argument: string, at: number) => HYPHEN_ID.test(argument) && !hasValue(args[at - 1]);
+  const ids = args.filter(isId);
+  return ids.length === 0 ? [...args] : [...args.filter((argument, at) => !isId(argument, at)), '--', ...ids];
 }
 
 function version(): string {

@@ -11,8 +11,8 @@ export const SERVICES = ['user-management', 'gate', 'prices', 'orders'] as const
  * The main file of a service: of one that is installed beside this package, or of the given path.
  * @throws CliError `service_missing`
  */
-export function findMain(service: string, given: string | undefined): string {
-  const path = given ?? installedMain(service);
+export function findMain(service: string, mainPath: string | undefined): string {
+  const path = mainPath ?? installedMain(service);
   if (path !== undefined && existsSync(path)) return path;
   throw new CliError('usage', 'service_missing', `The main file of ${service} was not found`, {
     next: 'name it by --main PATH',

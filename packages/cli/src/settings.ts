@@ -86,13 +86,13 @@ export function readSettings(
   const { RESCIND_PROFILE: variable, ...own } = environment;
   const name = flags.profile ?? (variable || undefined);
   const profile = name === undefined ? undefined : readProfile(name, environment);
-  const given = {
+  const variables = {
     ...profile?.variables,
     ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined && value !== '')),
     ...(flags.server === undefined ? {} : { RESCIND_SERVER: flags.server }),
   };
   try {
-    return { ...readConfiguration(settings, given), profile: name, production: profile?.production ?? false };
+    return { ...readConfiguration(settings, variables), profile: name, production: profile?.production ?? false };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const problems = error.problems.map(({ variable: of, problem }) => `${of} ${problem}`);

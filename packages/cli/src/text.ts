@@ -19,9 +19,9 @@ export function toJsonLine(value: object): string {
 }
 
 /** Cuts a text to a number of characters; the last one is then `…`. */
-export function cut(text: string, most: number): string {
+export function cut(text: string, maxLength: number): string {
   const characters = [...text];
-  return characters.length <= most ? text : `${characters.slice(0, Math.max(0, most - 1)).join('')}…`;
+  return characters.length <= maxLength ? text : `${characters.slice(0, Math.max(0, maxLength - 1)).join('')}…`;
 }
 
 const UNITS: readonly (readonly [name: string, ms: number])[] = [
@@ -40,9 +40,9 @@ export function duration(ms: number): string {
 /** Local time with the distance from `now`: `2026-11-27 08:15:02 (12 s ago)`. */
 export function localTime(at: number, now: number): string {
   const date = new Date(at);
-  const two = (part: number) => String(part).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const twoDigits = (part: number) => String(part).padStart(2, '0');
+  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+  const time = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())}`;
   const distance = at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
   return `${day} ${time} (${distance})`;
 }

@@ -38,17 +38,17 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
   /** The digests of the states that have been read or written: each commit replaces one. */
   const stateDigests = new Map<string, RowDigest>();
 
-  function digestOfHeld(log: string): RowDigest | undefined {
+  function storedDigest(log: string): RowDigest | undefined {
     const known = stateDigests.get(log);
     if (known !== undefined) return known;
-    const held = select.get(log);
-    return held && digestOf('log', log, held.state);
+    const stored = select.get(log);
+    return stored && digestOf('log', log, stored.state);
   }
 
   function saveState(state: LogState): void {
     const text = JSON.stringify(state);
-    const held = digestOfHeld(state.log);
-    if (held !== undefined) digest.subtract(held);
+    const stored = storedDigest(state.log);
+    if (stored !== undefined) digest.subtract(stored);
     const added = digestOf('log', state.log, text);
     digest.add(added);
     save.run(state.log, text);
@@ -57,14 +57,14 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
 
   /** Subtracts a quarantined event from the sums, if it is stored. */
   function discount(log: string, epoch: string, seq: number): void {
-    const held = quarantinedAt.get(log, epoch, seq);
-    if (held !== undefined) digest.subtract(digestOfEvent(held));
+    const stored = quarantinedAt.get(log, epoch, seq);
+    if (stored !== undefined) digest.subtract(digestOfEvent(stored));
   }
 
   return {
     load(log) {
-      const held = select.get(log);
-      return held === undefined ? undefined : (JSON.parse(held.state) as LogState);
+      const stored = select.get(log);
+      return stored === undefined ? undefined : (JSON.parse(stored.state) as LogState);
     },
     quarantined: (log) => quarantined.all(log),
     apply({ state, quarantine = [], release = [] }) {
@@ -81,8 +81,8 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
     },
     read: (name) => selectDocument.get(name),
     write(name, text) {
-      const held = selectDocument.get(name);
-      if (held !== undefined) digest.subtract(digestOf('document', name, held));
+      const stored = selectDocument.get(name);
+      if (stored !== undefined) digest.subtract(digestOf('document', name, stored));
       digest.add(digestOf('document', name, text));
       saveDocument.run(name, text);
     },

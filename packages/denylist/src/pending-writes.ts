@@ -56,9 +56,9 @@ export function createPendingWrites(): PendingWrites {
 
   function addRow(cutoff: CutOffRow): void {
     const values = valuesOf(cutoff.iss, cutoff.claim);
-    const held = values.get(cutoff.value);
-    if (held === undefined) count += 1;
-    values.set(cutoff.value, held === undefined ? cutoff : mergeRows(held, cutoff));
+    const existing = values.get(cutoff.value);
+    if (existing === undefined) count += 1;
+    values.set(cutoff.value, existing === undefined ? cutoff : mergeRows(existing, cutoff));
   }
 
   function addLog({ state, quarantine = [], release = [] }: LogChange): void {

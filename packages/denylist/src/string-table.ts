@@ -62,9 +62,9 @@ export function createStringTable(database: Database): StringTable {
   function digest(id: number): RowDigest {
     const known = digests.get(id);
     if (known !== undefined) return known;
-    const made = digestOf(word(id));
-    digests.set(id, made);
-    return made;
+    const created = digestOf(word(id));
+    digests.set(id, created);
+    return created;
   }
 
   return {
@@ -126,9 +126,9 @@ export function createOrigins(database: Database, strings: Pick<StringTable, 'ad
       const known = digests.get(id);
       if (known !== undefined) return known;
       const { reason, epoch } = origin(id);
-      const made = { reason: digestOf(reason), epoch: digestOf(epoch) };
-      digests.set(id, made);
-      return made;
+      const created = { reason: digestOf(reason), epoch: digestOf(epoch) };
+      digests.set(id, created);
+      return created;
     },
   };
 }

@@ -138,9 +138,9 @@ export function createTable(database: Database, digest: TableDigest): Table {
     return isNew;
   }
 
-  function write(cutoff: CutOffRow, held: CutOffRow | undefined): void {
+  function write(cutoff: CutOffRow, existing: CutOffRow | undefined): void {
     const row = toStored(cutoff);
-    if (held !== undefined) digest.subtract(digestOfRow(toStored(held)));
+    if (existing !== undefined) digest.subtract(digestOfRow(toStored(existing)));
     digest.add(digestOfRow(row));
     if (!staging.replace(cutoff.value, row)) replace.run(...row);
   }

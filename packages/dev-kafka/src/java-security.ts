@@ -10,14 +10,14 @@ export interface SecureAccess {
   readonly saslBrokers: readonly string[];
   /** The authority that signed the brokers' certificates, PEM. */
   readonly ca: string;
-  readonly client: Certified;
+  readonly client: CertifiedKey;
 }
 
 export interface SecureFiles {
   readonly properties: Readonly<Record<string, string>>;
   readonly formatArguments: readonly string[];
   readonly ca: string;
-  readonly client: Certified;
+  readonly client: CertifiedKey;
 }
 
 /**
@@ -58,7 +58,7 @@ export function createSecureFiles(users: Readonly<Record<string, string>>): Secu
 
 const loginModule = (rest: string) => `org.apache.kafka.common.security.${rest};`;
 
-function tlsProperties(listener: string, server: Certified, ca: string): Record<string, string> {
+function tlsProperties(listener: string, server: CertifiedKey, ca: string): Record<string, string> {
   const prefix = `listener.name.${listener}.ssl`;
   return {
     [`${prefix}.keystore.type`]: 'PEM',
@@ -73,7 +73,7 @@ function tlsProperties(listener: string, server: Certified, ca: string): Record<
 const onOneLine = (pem: string) => pem.trimEnd().replaceAll('\n', '\\n');
 
 /** A certificate and its key, PEM. */
-interface Certified {
+interface CertifiedKey {
   readonly certificate: string;
   /** PKCS#8. */
   readonly key: string;
@@ -82,7 +82,7 @@ interface Certified {
 interface Authority {
   readonly certificate: string;
   /** Issues a certificate. @param hosts its DNS names and IPv4 addresses */
-  issue(commonName: string, hosts: readonly string[]): Certified;
+  issue(commonName: string, hosts: readonly string[]): CertifiedKey;
 }
 
 const DAY_MS = 86_400_000;

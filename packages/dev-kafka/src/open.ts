@@ -53,8 +53,8 @@ export async function openBroker(given: BrokerOptions = {}): Promise<Broker> {
   const { brokers = 1, prefer, users, properties = {}, log = () => undefined } = options;
   const environment = options.environment ?? readEnvironment();
   const needsOwn = options.own === true || prefer !== undefined || users !== undefined;
-  const running = (environment.kafkaBrokers ?? '').split(',').flatMap((address) => address.trim() || []);
-  if (running.length > 0 && !needsOwn) return toGivenBroker(running);
+  const addresses = (environment.kafkaBrokers ?? '').split(',').flatMap((address) => address.trim() || []);
+  if (addresses.length > 0 && !needsOwn) return toGivenBroker(addresses);
 
   const { cacheDirectory } = environment;
   const branch = users === undefined ? prefer : 'java';

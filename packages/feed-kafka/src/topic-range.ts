@@ -18,16 +18,16 @@ interface TopicReading {
 
 /**
  * Reads the last records of the topic, oldest first.
- * @param most greatest number of records, at least 1
+ * @param limit greatest number of records, at least 1
  * @throws RescindError `kafka_unreachable`
  */
-export async function readTail(reading: TopicReading, most: number): Promise<readonly string[]> {
-  if (!Number.isSafeInteger(most) || most < 1) throw new TypeError('most must be a whole number of at least 1');
+export async function readTail(reading: TopicReading, limit: number): Promise<readonly string[]> {
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('limit must be a whole number of at least 1');
   const records: string[] = [];
-  for await (const batch of readRange(reading, ({ low, high }) => max(low, high - BigInt(most)))) {
+  for await (const batch of readRange(reading, ({ low, high }) => max(low, high - BigInt(limit)))) {
     records.push(...batch);
   }
-  return records.slice(-most);
+  return records.slice(-limit);
 }
 
 /** Reads all present records of the topic, oldest first. @throws RescindError `kafka_unreachable` */

@@ -105,8 +105,8 @@ function minInsync(value: string, requirements: TopicRequirements, facts: TopicF
   if (Number(value) > copies) {
     return { suitable: `at most ${copies}, the copies there are`, why: 'nothing can be written' };
   }
-  const least = Math.min(requirements.minInsyncReplicas, copies);
-  return unless(Number(value) >= least, `at least ${least}`, 'an event may be lost with a single broker');
+  const minInsync = Math.min(requirements.minInsyncReplicas, copies);
+  return unless(Number(value) >= minInsync, `at least ${minInsync}`, 'an event may be lost with a single broker');
 }
 
 const unless = (good: boolean, suitable: string, why: string) => (good ? undefined : { suitable, why });
@@ -134,8 +134,8 @@ export function checkTopic(facts: TopicFacts, requirements: TopicRequirements): 
   }
   for (const [setting, rule] of RULES) {
     const value = facts.settings.get(setting);
-    const wrong = value === undefined ? undefined : rule(value, requirements, facts);
-    if (value !== undefined && wrong !== undefined) problems.push({ setting, value, ...wrong });
+    const problem = value === undefined ? undefined : rule(value, requirements, facts);
+    if (value !== undefined && problem !== undefined) problems.push({ setting, value, ...problem });
   }
   const compression = facts.settings.get('compression.type');
   if (compression !== undefined && compression !== COMPRESSION) {

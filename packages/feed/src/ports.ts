@@ -190,7 +190,7 @@ export interface Publisher {
    */
   appendedAt?(): EpochMillis | undefined;
   /** The last records of the topic, newest last, unverified. */
-  tail(most: number): Promise<readonly string[]>;
+  tail(limit: number): Promise<readonly string[]>;
   /** All records that the topic retains, oldest first, in batches. */
   replay(): AsyncIterable<readonly string[]>;
   /** Closes the connection to the brokers. */

@@ -199,15 +199,17 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
 
   return {
     decide: (token, route) => count(consider(token, route === undefined ? ANY_ROUTE : checkedRoute(route))),
-    decideOnline(token, given) {
-      const route = given === undefined ? ANY_ROUTE : checkedRoute(given);
+    decideOnline(token, requirements) {
+      const route = requirements === undefined ? ANY_ROUTE : checkedRoute(requirements);
       const decision = consider(token, route);
       return online.mayChange(decision) ? considerOnline(token, route, decision) : count(decision);
     },
     checkRoute: (route) => online.requireRoute(checkedRoute(route)),
     watch: (token, watcher, route = ANY_ROUTE) => live.watch(token, watcher, checkedRoute(route)),
-    explain: (given) =>
-      typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
+    explain: (tokenOrClaims) =>
+      typeof tokenOrClaims === 'string'
+        ? explainToken(tokenOrClaims, { decider, view: view(), clock })
+        : explainClaims(tokenOrClaims, trusted),
     async ready(signal) {
       const hold = setInterval(() => undefined, MAX_TIMER_MS);
       try {

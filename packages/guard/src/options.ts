@@ -190,8 +190,9 @@ const LOG_OPTIONS = ['feed', 'denylistPath', 'instance', 'maxMemoryEntries', 'ev
 
 /** An option without effect is a mistake of the caller. */
 function requireNoLog(options: GuardOptions): undefined {
-  const given = LOG_OPTIONS.find((name) => options[name] !== undefined);
-  if (given !== undefined) throw new TypeError(`${given} must be left out with revocation: 'none': no log is followed`);
+  const present = LOG_OPTIONS.find((name) => options[name] !== undefined);
+  if (present !== undefined)
+    throw new TypeError(`${present} must be left out with revocation: 'none': no log is followed`);
 }
 
 function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings, ...IssuerSettings[]]): LogSettings {

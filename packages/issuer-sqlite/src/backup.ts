@@ -51,7 +51,7 @@ export async function backupDatabase(
     return facts;
   } finally {
     database.close();
-    for (const rest of ['', '-wal', '-shm', '-journal']) rmSync(partial + rest, { force: true });
+    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(partial + suffix, { force: true });
   }
 }
 
@@ -94,34 +94,37 @@ interface MetaRow {
  */
 export function replaceDatabase(backup: string, path: string, now: number): string | undefined {
   verifyDatabase(backup);
-  const place = databasePath(path);
-  const lock = takeLock(`${place}.lock`, path);
-  const partial = `${place}.restoring`;
+  const resolvedPath = databasePath(path);
+  const lock = takeLock(`${resolvedPath}.lock`, path);
+  const partial = `${resolvedPath}.restoring`;
   try {
     copyFileSync(backup, partial);
     restrictToOwner(partial);
     verifyDatabase(partial);
-    const kept = existsSync(place) ? keepReplaced(place, `${place}.replaced-${now}`) : undefined;
-    publishFile(partial, place);
-    return kept;
+    const replacedPath = existsSync(resolvedPath)
+      ? keepReplaced(resolvedPath, `${resolvedPath}.replaced-${now}`)
+      : undefined;
+    publishFile(partial, resolvedPath);
+    return replacedPath;
   } finally {
-    for (const rest of ['', '-wal', '-shm']) rmSync(partial + rest, { force: true });
+    for (const suffix of ['', '-wal', '-shm']) rmSync(partial + suffix, { force: true });
     lock.close();
   }
 }
 
 /** Gives the database a second name. Its write-ahead log is moved with it: SQLite would apply the log to the file that takes its place. */
-function keepReplaced(place: string, kept: string): string {
+function keepReplaced(resolvedPath: string, replacedPath: string): string {
   try {
-    const database = new Database(place);
+    const database = new Database(resolvedPath);
     database.pragma('wal_checkpoint(TRUNCATE)');
     database.close();
   } catch {
     // A damaged database cannot be opened: it is kept as it is, with its write-ahead log.
   }
-  for (const rest of ['-wal', '-shm']) if (existsSync(place + rest)) renameSync(place + rest, kept + rest);
-  linkSync(place, kept);
-  return kept;
+  for (const suffix of ['-wal', '-shm'])
+    if (existsSync(resolvedPath + suffix)) renameSync(resolvedPath + suffix, replacedPath + suffix);
+  linkSync(resolvedPath, replacedPath);
+  return replacedPath;
 }
 
 /** Makes a file durable, then gives it its name. */

@@ -33,11 +33,11 @@ const SYNCHRONOUS_FULL = 2;
  * @throws RescindError `database_locked`, `database_newer`
  */
 export function openConnection(path: string): Connection {
-  const place = databasePath(path);
-  const lock = takeLock(`${place}.lock`, path);
+  const resolvedPath = databasePath(path);
+  const lock = takeLock(`${resolvedPath}.lock`, path);
   try {
-    const writer = openDurably(place);
-    const reader = openReader(place, writer);
+    const writer = openDurably(resolvedPath);
+    const reader = openReader(resolvedPath, writer);
     return {
       writer,
       reader,

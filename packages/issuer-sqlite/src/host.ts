@@ -65,10 +65,10 @@ export function createHostSql(
     const on = (database: Database.Database) => {
       const known = prepared.get(database);
       if (known !== undefined) return known;
-      const made = database.prepare<P, R>(text) as unknown as Database.Statement<P, R>;
-      if (plucked) made.pluck();
-      prepared.set(database, made);
-      return made;
+      const statement = database.prepare<P, R>(text) as unknown as Database.Statement<P, R>;
+      if (plucked) statement.pluck();
+      prepared.set(database, statement);
+      return statement;
     };
     return {
       get: (...values) => attempt(() => on(connections.current()).get(...values)),

@@ -55,8 +55,8 @@ export function createClosingEvents(database: Database.Database): ClosingEvents 
   const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');
   const markSent = database.prepare('UPDATE rescind_last_words SET sent = 1 WHERE epoch = ?');
   return {
-    async add(word) {
-      insert.run(word);
+    async add(event) {
+      insert.run(event);
     },
     async markSent(epoch) {
       markSent.run(epoch);

@@ -40,8 +40,8 @@ function migrationOption(value: unknown, path: string): HostMigration {
  * Makes the store that `openIssuer` and `restoreIssuer` open. Opens nothing itself.
  * @throws TypeError for an option that is missing, unknown or out of its range
  */
-export function sqliteStore(given: SqliteStoreOptions): SqliteStore {
-  const { path, schema } = storeOptions(given);
+export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
+  const { path, schema } = storeOptions(options);
   let store: Store<HostSql> | undefined;
   let isOpen = false;
   return {

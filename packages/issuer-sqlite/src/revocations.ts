@@ -38,8 +38,8 @@ export function createRevocations(database: Database.Database): Revocations {
     },
     row: async (iss, claim, value) => find(iss, claim, value),
     async merge(cutoff) {
-      const held = find(cutoff.iss, cutoff.claim, cutoff.value);
-      put.run(held === undefined ? cutoff : mergeRows(held, cutoff));
+      const existing = find(cutoff.iss, cutoff.claim, cutoff.value);
+      put.run(existing === undefined ? cutoff : mergeRows(existing, cutoff));
     },
     prune: async (before) => prune.run(before).changes,
   };

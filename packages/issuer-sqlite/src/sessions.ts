@@ -41,9 +41,7 @@ export function createSessions(database: Database.Database): Sessions {
   const find = finding('sid = ?');
   const findBySelector = finding('selector = ?');
   const findByFormerSelector = finding('sid = (SELECT sid FROM rescind_former_selectors WHERE selector = ?)');
-  const isSpent = database.prepare<[string, Buffer], number>(
-    'SELECT 1 FROM rescind_spent WHERE sid = ? AND digest = ?',
-  );
+  const isUsed = database.prepare<[string, Buffer], number>('SELECT 1 FROM rescind_spent WHERE sid = ? AND digest = ?');
   const renew = database.prepare(
     `UPDATE rescind_sessions SET renewed_jti = @presentedJti, renewed_at = @at
      WHERE sid = @sid AND newest_jti = @presentedJti AND ended_at IS NULL`,
@@ -58,7 +56,7 @@ export function createSessions(database: Database.Database): Sessions {
      WHERE sid = @sid AND verifier_hash = @formerHash AND ended_at IS NULL`,
   );
   const raise = database.prepare('UPDATE rescind_meta SET greatest_exp = @exp WHERE greatest_exp < @exp');
-  const prove = database.prepare(
+  const reauthenticate = database.prepare(
     `UPDATE rescind_sessions SET auth_time = @at, amr = @amr, acr = @acr, credential_version = @credentialVersion,
        reauthentication_reason = NULL
      WHERE sid = @sid`,
@@ -90,7 +88,7 @@ export function createSessions(database: Database.Database): Sessions {
     find: async (sid) => orNone(find.get(sid)),
     findBySelector: async (selector) => orNone(findBySelector.get(selector)),
     findByFormerSelector: async (selector) => orNone(findByFormerSelector.get(selector)),
-    isSpent: async (sid, digest) => isSpent.get(sid, digest) !== undefined,
+    isUsed: async (sid, digest) => isUsed.get(sid, digest) !== undefined,
     async rotate(minted, rotation) {
       if (rotate.run({ ...minted, ...rotation }).changes !== 1) return false;
       raise.run(minted);
@@ -106,8 +104,8 @@ export function createSessions(database: Database.Database): Sessions {
       raise.run(minted);
       mint.run(minted);
     },
-    async prove(proof) {
-      prove.run({ ...proof, amr: JSON.stringify(proof.amr) });
+    async reauthenticate(reauthentication) {
+      reauthenticate.run({ ...reauthentication, amr: JSON.stringify(reauthentication.amr) });
     },
     async setCredentialVersion(sid, version) {
       setCredentialVersion.run(version, sid);
@@ -190,8 +188,8 @@ function createSessionEnds(database: Database.Database): SessionEnds {
     .pluck();
   const kept = forEach((where) =>
     database
-      .prepare<[{ value: string; most: number }], string>(
-        `SELECT sid FROM rescind_sessions WHERE ${where} AND greatest_exp > 0 ORDER BY sid LIMIT @most`,
+      .prepare<[{ value: string; limit: number }], string>(
+        `SELECT sid FROM rescind_sessions WHERE ${where} AND greatest_exp > 0 ORDER BY sid LIMIT @limit`,
       )
       .pluck(),
   );
@@ -212,7 +210,7 @@ function createSessionEnds(database: Database.Database): SessionEnds {
 
   return {
     liveSids: async (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
-    listSids: async (claim, value, most) => kept[claim].all({ value, most }),
+    listSids: async (claim, value, limit) => kept[claim].all({ value, limit }),
     end: async (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
     count: async (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
     live: async (claim, value, at, after, limit) => live[claim].all({ value, at, after, limit }).map(toSession),

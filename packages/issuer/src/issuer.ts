@@ -223,7 +223,7 @@ export interface Issuer<Sql = unknown> {
    */
   renew(request: RenewRequest): Promise<RenewAnswer>;
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
-  preview(what: CutOffRequest | readonly CutOffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
+  preview(request: CutOffRequest | readonly CutOffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
   /**
    * Returns those of these subjects that may hold a token that `revoke` would deny: those with a live session whose tokens have, or
    * may have, such a claim. Reads only. @throws TypeError as `revoke`

@@ -219,7 +219,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     clients: {
       find: (clientId) => context.clients.find(store.read.clients, clientId),
       list: () => context.clients.list(store.read.clients),
-      replaceConfigured: (configured) => context.clients.replaceGiven(configured),
+      replaceConfigured: (configured) => context.clients.replaceConfigured(configured),
       authenticate: createAuthenticate({
         issuer,
         registry: context.clients,

@@ -22,9 +22,9 @@ interface PlannedEvent {
   readonly revocation: Revocation;
   readonly at: EpochMillis;
   readonly signed: SignedEvent | undefined;
-  /** Its `epoch` and `seq` throw until `place` has been called. */
+  /** Its `epoch` and `seq` throw until `setPosition` has been called. */
   readonly record: RevocationRecord;
-  place(epoch: string, seq: number): void;
+  setPosition(epoch: string, seq: number): void;
 }
 
 function planEvent(revocation: Revocation, at: EpochMillis, signed?: SignedEvent): PlannedEvent {
@@ -42,7 +42,7 @@ function planEvent(revocation: Revocation, at: EpochMillis, signed?: SignedEvent
     at,
     signed,
     record,
-    place(epoch, seq) {
+    setPosition(epoch, seq) {
       for (const [name, value] of Object.entries({ epoch, seq })) {
         Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
       }
@@ -175,7 +175,7 @@ async function appendEvents(
   const own = await tx.meta.issuer();
   const { epoch } = identity;
   let { head, last } = identity;
-  for (const { revocation, at: now, signed, place } of events) {
+  for (const { revocation, at: now, signed, setPosition } of events) {
     const { txn, reason, cutOffs } = revocation;
     const seq = head + 1;
     const { id = createId(), at = now } = signed ?? {};
@@ -187,7 +187,7 @@ async function appendEvents(
       if (cutOff.claim !== EVENT_KID) await tx.revocations.merge(toRow(cutOff, { txn, reason, epoch, seq }));
       if (cutOff.iss !== own) await tx.otherIssuers.add(cutOff.iss);
     }
-    place(epoch, seq);
+    setPosition(epoch, seq);
     [head, last] = [seq, id];
   }
   await tx.meta.moveHead(head, last ?? '');

@@ -232,8 +232,8 @@ export interface RequestIssue {
 export class RequestRefused extends RescindError {
   readonly issues: readonly RequestIssue[];
 
-  constructor(given: readonly RequestIssue[], code: ErrorCode = 'request_invalid') {
-    const issues = given.map(({ path, message }) => ({ path: shortened(path), message: shortened(message) }));
+  constructor(found: readonly RequestIssue[], code: ErrorCode = 'request_invalid') {
+    const issues = found.map(({ path, message }) => ({ path: shortened(path), message: shortened(message) }));
     super(code, { detail: issues.map(({ path, message }) => `${path} ${message}`.trim()).join('; ') });
     this.issues = issues;
   }

@@ -21,12 +21,14 @@ const ENVOY = '/envoy/';
 /** In place of requirements, in the path of Envoy. */
 const NO_REQUIREMENTS = '-';
 
-const words = z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be visible ASCII without " and \\')).min(1);
+const textList = z
+  .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be visible ASCII without " and \\'))
+  .min(1);
 const checkBody = z.strictObject({
   token: z.string().min(1),
-  scopes: words.optional(),
-  audiences: words.optional(),
-  acrValues: words.optional(),
+  scopes: textList.optional(),
+  audiences: textList.optional(),
+  acrValues: textList.optional(),
   maxAuthAgeSeconds: z.int().min(0).max(999_999_999).optional(),
 });
 
@@ -105,9 +107,9 @@ interface Policies {
 
 /** The guard checks a policy once, by its identity, so the same requirements give the same object. */
 function createPolicies(always: readonly string[], guard: Guard, telemetry: Telemetry): Policies {
-  const kept = new Map<string, RoutePolicy | RescindError>();
+  const cached = new Map<string, RoutePolicy | RescindError>();
   const keep = <T extends RoutePolicy | RescindError>(key: string, value: T): T => {
-    if (kept.size < MAX_POLICIES) kept.set(key, value);
+    if (cached.size < MAX_POLICIES) cached.set(key, value);
     return value;
   };
   const create = (requirements: Requirements): RoutePolicy => {
@@ -116,7 +118,7 @@ function createPolicies(always: readonly string[], guard: Guard, telemetry: Tele
     return policy;
   };
   const find = (key: string, make: () => Requirements): RoutePolicy => {
-    const found = kept.get(key);
+    const found = cached.get(key);
     if (found instanceof RescindError) throw found;
     if (found !== undefined) return found;
     try {

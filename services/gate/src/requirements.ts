@@ -61,9 +61,9 @@ export function readRequirements(query: string): Requirements {
 }
 
 function valuesOf(parameters: URLSearchParams, name: string): string[] | undefined {
-  const given = parameters.getAll(name);
-  if (given.length === 0) return undefined;
-  const values = given.flatMap((value) => value.split(' '));
+  const repeated = parameters.getAll(name);
+  if (repeated.length === 0) return undefined;
+  const values = repeated.flatMap((value) => value.split(' '));
   if (!values.every((value) => SCOPE.test(value))) {
     throw invalid(`${name} must have values of visible ASCII without " and \\, separated by one space`);
   }

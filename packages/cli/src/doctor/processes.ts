@@ -69,9 +69,9 @@ export const checkClock: Check = async (examination) => {
   const reports = await readAll(examination);
   return reports.flatMap((report): Finding[] => {
     if (report instanceof CliError || report.date === undefined) return [];
-    const apart = Math.abs(examination.context.now() - report.date);
-    const status = apart > CLOCK_FAIL_MS ? 'fail' : apart > CLOCK_WARN_MS ? 'warn' : 'pass';
-    const evidence = `${report.service} at ${report.url} and this machine differ by ${Math.round(apart / 1_000)} s`;
+    const differenceMs = Math.abs(examination.context.now() - report.date);
+    const status = differenceMs > CLOCK_FAIL_MS ? 'fail' : differenceMs > CLOCK_WARN_MS ? 'warn' : 'pass';
+    const evidence = `${report.service} at ${report.url} and this machine differ by ${Math.round(differenceMs / 1_000)} s`;
     const cure =
       status === 'pass'
         ? undefined

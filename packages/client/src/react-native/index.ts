@@ -30,11 +30,11 @@ const has = (method: string) => (value: unknown) => typeof Object(value)[method]
  * what is due is renewed when the application is active again. `inactive` of iOS (a call, the control centre) is not the background.
  * @throws TypeError for an option that is unknown or wrong
  */
-export function appLifecycle(given: AppLifecycleOptions): Lifecycle {
+export function appLifecycle(options: AppLifecycleOptions): Lifecycle {
   const listens = has('addEventListener');
   const checks = { appState: [listens, 'AppState'], netInfo: [listens, 'NetInfo'] } as const;
-  checkNames('appLifecycle', given, checks, ['appState']);
-  const { appState, netInfo } = given;
+  checkNames('appLifecycle', options, checks, ['appState']);
+  const { appState, netInfo } = options;
   return {
     isActive: () => appState.currentState !== 'background',
     onWake(wake) {

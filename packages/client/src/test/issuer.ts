@@ -71,9 +71,9 @@ const json = (status: number, body: object, headers: Record<string, string> = {}
  * not signed.
  * @throws TypeError for an option that is unknown or wrong
  */
-export function createFakeIssuer(given: FakeIssuerOptions): FakeIssuer {
-  checkNames('createFakeIssuer', given, CHECKS, ['clock']);
-  const { clock, api: apiOrigin = 'https://api.example', lifeSeconds = 900, mode = 'body' } = given;
+export function createFakeIssuer(options: FakeIssuerOptions): FakeIssuer {
+  checkNames('createFakeIssuer', options, CHECKS, ['clock']);
+  const { clock, api: apiOrigin = 'https://api.example', lifeSeconds = 900, mode = 'body' } = options;
   const sessions = new Map<string, FakeSession>();
   const faults: Fault[] = [];
   const apiFaults: Fault[] = [];

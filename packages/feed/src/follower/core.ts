@@ -235,7 +235,7 @@ function firstState(
     goodAt: now,
     jitterMs: 0,
     answeredAt: now,
-    repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, submittedAt: null },
+    repair: { dueAt: null, mustRestart: false, attempts: 0, seq: 0, mendedAt: now, submittedAt: null },
     eventKeys: newEventKeys(now),
     standby: NO_STANDBY,
   };

@@ -29,7 +29,7 @@ export interface Broadcast {
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
   /** The events after a position, at most `most`; readers at the same position share one read. */
-  chunk(after: number, most?: number): Chunk;
+  chunk(after: number, maxRows?: number): Chunk;
   close(): void;
 }
 
@@ -125,8 +125,8 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       buffered += by;
       if (by > 0 && buffered > bufferBytes) shed();
     },
-    chunk(after, most = READ_LIMIT) {
-      const limit = Math.min(READ_LIMIT, most);
+    chunk(after, maxRows = READ_LIMIT) {
+      const limit = Math.min(READ_LIMIT, maxRows);
       const key = `${after} ${limit}`;
       const known = chunks.get(key);
       if (known !== undefined) return known;
@@ -144,9 +144,9 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   };
 }
 
-function readChunk(source: LogSource, after: number, limit: number, most: number): Chunk {
+function readChunk(source: LogSource, after: number, limit: number, maxBytes: number): Chunk {
   const read = source.read(after, limit);
-  const rows = withinBytes(read, most);
+  const rows = withinBytes(read, maxBytes);
   const { epoch } = source.snapshot();
   const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\n${eventText(jws)}`).join('');
   return {
@@ -158,12 +158,12 @@ function readChunk(source: LogSource, after: number, limit: number, most: number
 }
 
 /** The first rows that fit, at least one. */
-function withinBytes<R extends { readonly jws: string }>(rows: readonly R[], most: number): readonly R[] {
+function withinBytes<R extends { readonly jws: string }>(rows: readonly R[], maxBytes: number): readonly R[] {
   let bytes = 0;
   const beyond = rows.findIndex(({ jws }, index) => {
     // A compact JWS is ASCII.
     bytes += jws.length;
-    return index > 0 && bytes > most;
+    return index > 0 && bytes > maxBytes;
   });
   return beyond === -1 ? rows : rows.slice(0, beyond);
 }

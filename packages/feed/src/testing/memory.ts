@@ -97,7 +97,7 @@ export interface MemoryCursor {
   /** The number of the next record. */
   readonly next: number;
   /** Reads up to `most` records; undefined: the log does not have this position any more. */
-  take(most: number): readonly TransportRecord[] | undefined;
+  take(limit: number): readonly TransportRecord[] | undefined;
 }
 
 const HINT = /^(.*):(\d{1,15})$/s;
@@ -115,12 +115,12 @@ export function openMemoryCursor(log: MemoryLog, hint: string | null): MemoryCur
     get next() {
       return next;
     },
-    take(most) {
+    take(limit) {
       if (log.id !== id || next < log.first || next > log.end) return undefined;
       const from = next;
-      const taken = log.records.slice(from - log.first, from - log.first + most);
-      next += taken.length;
-      return taken.map(({ jws }, index) => ({
+      const records = log.records.slice(from - log.first, from - log.first + limit);
+      next += records.length;
+      return records.map(({ jws }, index) => ({
         jws,
         hint: `${id}:${from + index + 1}`,
         live: from + index >= endAtOpen,

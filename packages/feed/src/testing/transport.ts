@@ -31,8 +31,8 @@ const memoryTransportOptions = optionsOf<MemoryTransportOptions>('memoryTranspor
  * tests: no broker, no port, no thread.
  * @throws TypeError an option is missing or wrong
  */
-export function memoryTransport(given: MemoryTransportOptions): Transport {
-  const { log, name = 'memory', abilities } = memoryTransportOptions(given);
+export function memoryTransport(options: MemoryTransportOptions): Transport {
+  const { log, name = 'memory', abilities } = memoryTransportOptions(options);
   return { name, abilities, endpoint: { log: log.id }, open: (sink) => openConnection(log, sink) };
 }
 

@@ -93,8 +93,8 @@ export function admitBy<R>(
   };
 }
 
-export function isGuard(given: unknown): given is Guard {
-  return typeof given === 'object' && given !== null && 'decide' in given && typeof given.decide === 'function';
+export function isGuard(value: unknown): value is Guard {
+  return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
 }
 
 /** The part of a route that the guard decides by. */

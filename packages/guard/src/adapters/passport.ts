@@ -47,8 +47,8 @@ const strategyOptions = optionsOf<StrategyOptions>('guardStrategy', {
  *
  * @throws TypeError for a wrong guard or option
  */
-export function guardStrategy(guard: Guard, given: StrategyOptions = {}): GuardStrategy {
-  const { name = 'jwt', findUser = (token) => token, ...route } = strategyOptions(given);
+export function guardStrategy(guard: Guard, options: StrategyOptions = {}): GuardStrategy {
+  const { name = 'jwt', findUser = (token) => token, ...route } = strategyOptions(options);
   const admit = createAdmit('guardStrategy', guard, only(route, adapterShape<NodeRequest>()), readBearerToken);
 
   async function conclude(actions: StrategyActions, request: NodeRequest, admission: Admission): Promise<void> {

@@ -59,13 +59,13 @@ export function createInvalidationIndex(): InvalidationIndex {
   function claimSlotsOf(claims: Map<string, ClaimSlots>, iss: string, claim: string): ClaimSlots {
     const known = claims.get(claim);
     if (known !== undefined) return known;
-    const made = { seed: hash(claim, hash(iss, 0)), claimSlot: SLOTS + (claimCount % CLAIM_SLOTS) };
+    const created = { seed: hash(claim, hash(iss, 0)), claimSlot: SLOTS + (claimCount % CLAIM_SLOTS) };
     claimCount += 1;
-    claims.set(claim, made);
+    claims.set(claim, created);
     // Cached tokens have no slot of a claim that had no cut-off before.
     latest += 1;
     latestForAll = latest;
-    return made;
+    return created;
   }
 
   const note = ({ iss, claim, value }: CutOffRow) => {

@@ -58,16 +58,18 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
 export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute): ExpressGuard;
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
 export function guard(
-  given: Guard | (GuardOptions & ExpressRoute),
+  guardOrOptions: Guard | (GuardOptions & ExpressRoute),
   more: ExpressRoute = {},
   ...surplus: readonly unknown[]
 ): ExpressGuard {
   requireNoMoreArguments(surplus, 'guard must be given one route: put all requirements into it');
   const ofRoute = routeOptions(more);
-  const options = isGuard(given) ? undefined : allOptions(given);
+  const options = isGuard(guardOrOptions) ? undefined : allOptions(guardOrOptions);
   const route: ExpressRoute = { ...options, ...ofRoute };
   const policy: RoutePolicy = policyOf(route);
-  const opened = isGuard(given) ? checked(given, policy) : openFor(only({ ...options }, guardShape), policy);
+  const opened = isGuard(guardOrOptions)
+    ? checked(guardOrOptions, policy)
+    : openFor(only({ ...options }, guardShape), policy);
   const close = () => opened.close();
   const admit = admitBy(opened, route, policy, readBearerToken);
 

@@ -31,8 +31,8 @@ const DUMMY_HASH = hashSecret('');
 
 /** Returns a function that finds the client by its credentials. */
 export function createAuthenticate(context: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
-  return async (given) => {
-    const proof = clientProof(given);
+  return async (presented) => {
+    const proof = clientProof(presented);
     const client = await (isAssertion(proof) ? byAssertion(context, proof) : bySecret(context, proof));
     if (client === undefined || client.disabled) throw new RescindError('client_invalid');
     return client;

@@ -13,7 +13,7 @@ export interface ClientRegistry {
   requireEnabled(clients: ClientReads, clientId: string): Promise<RegisteredClient>;
   list(clients: ClientReads): Promise<RegisteredClient[]>;
   /** Replaces the clients of the options by these: all of them, or none if one is invalid. @throws TypeError */
-  replaceGiven(given: readonly Client[]): void;
+  replaceConfigured(clients: readonly Client[]): void;
 }
 
 /** First-party and public: it runs where its users are and can keep no secret (RFC 6749 section 2.1). */
@@ -21,9 +21,9 @@ const WEB: Client = { clientId: 'web', name: 'Web', authMethod: 'none' };
 const SECRET_BYTES = 32;
 
 /** @throws TypeError */
-export function createClientRegistry(given: readonly Client[] = [WEB]): ClientRegistry {
+export function createClientRegistry(configured: readonly Client[] = [WEB]): ClientRegistry {
   const byId = (some: readonly Client[]) => new Map(some.map(toRegistered).map((client) => [client.clientId, client]));
-  let builtIn = byId(given);
+  let builtIn = byId(configured);
   const find = async (clients: ClientReads, clientId: string) =>
     (await clients.find(clientId)) ?? builtIn.get(clientId);
   return {
@@ -33,14 +33,14 @@ export function createClientRegistry(given: readonly Client[] = [WEB]): ClientRe
       if (client === undefined || client.disabled) throw new RescindError('client_invalid');
       return client;
     },
-    replaceGiven(replacements) {
+    replaceConfigured(replacements) {
       builtIn = byId(replacements);
     },
     async list(clients) {
-      // A copy: `replaceGiven` may be called while the registered clients are read.
-      const given = [...builtIn];
+      // A copy: `replaceConfigured` may be called while the registered clients are read.
+      const present = [...builtIn];
       const registered = await clients.all();
-      const all = new Map([...given, ...registered.map((client) => [client.clientId, client] as const)]);
+      const all = new Map([...present, ...registered.map((client) => [client.clientId, client] as const)]);
       return [...all.values()].sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
     },
   };

@@ -3,10 +3,10 @@ import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { InstanceState, InstanceView } from '../issuer-instances.ts';
 import type { InstanceRow } from '../store/instances.ts';
-import type { Instance, LogPlace } from './instance.ts';
+import type { Instance, LogPosition } from './instance.ts';
 import {
   beginLease,
-  comparePlaces,
+  comparePositions,
   createInstance,
   currentLease,
   describeInstance,
@@ -45,7 +45,7 @@ export interface FleetOptions {
   /** By the issuer's clock. It never goes back while the process runs. */
   now(): EpochMillis;
   /** The end of the log. */
-  head(): LogPlace;
+  head(): LogPosition;
   readonly telemetry: Telemetry;
   /** How long ended instances are kept for the receipts of earlier revocations. */
   readonly keptMs: DurationMs;
@@ -70,7 +70,7 @@ export interface Fleet {
   /** How long an instance waits between two reports while revocations are many. */
   nextMs(): DurationMs;
   /** Sets the position that a live instance must have reported, because it was committed long enough ago. */
-  setSettled(place: LogPlace): void;
+  setSettled(position: LogPosition): void;
   /** @returns false: it still reports. @throws RescindError `not_found` */
   forget(id: string): boolean;
 }
@@ -93,7 +93,7 @@ export function createFleet(options: FleetOptions): Fleet {
   /** When this process began to receive reports: an instance is not lost for its silence before that. */
   let listeningSince = now();
   let tickedAt = now();
-  let settled: LogPlace = { epoch: '', seq: 0 };
+  let settled: LogPosition = { epoch: '', seq: 0 };
   /** The clients of which more than half fell silent. */
   let silentClients: ReadonlySet<string> = new Set();
 
@@ -130,7 +130,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   /** Removes a position beyond the head of the log: with it, a later revocation would count as applied before it was made. */
   function placeOf(report: InstanceReport): InstanceReport {
-    if (comparePlaces(report, head()) <= 0) return report;
+    if (comparePositions(report, head()) <= 0) return report;
     telemetry.count('rescind_reports_total', { result: 'ahead' });
     return { ...report, epoch: '', seq: 0, earlier: [] };
   }
@@ -210,8 +210,8 @@ export function createFleet(options: FleetOptions): Fleet {
     running,
     nextMs,
     all: () => instances.values(),
-    setSettled(place) {
-      settled = place;
+    setSettled(position) {
+      settled = position;
     },
     tick() {
       const at = now();
@@ -251,7 +251,7 @@ const hasLeft = (instance: Instance) => currentLease(instance)?.ending === 'left
 const endOf = (instance: Instance) => currentLease(instance)?.until ?? 0;
 const compareTexts = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 
-function toView(instance: Instance, state: InstanceState, head: LogPlace, at: EpochMillis): InstanceView {
+function toView(instance: Instance, state: InstanceState, head: LogPosition, at: EpochMillis): InstanceView {
   const { id, clientId, name, version, transport, suspect, epoch, seq, ageMs, reportedAt } = instance;
   const { from, until } = currentLease(instance) ?? { from: reportedAt, until: reportedAt };
   return {

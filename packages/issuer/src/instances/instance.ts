@@ -4,7 +4,7 @@ import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { InstanceLease, InstanceRow, InstanceStep } from '../store/instances.ts';
 
 /** A position in the log. Epochs compare as text. */
-export interface LogPlace {
+export interface LogPosition {
   readonly epoch: string;
   readonly seq: number;
 }
@@ -90,23 +90,23 @@ export function wasRunningAt({ leases }: Instance, at: EpochMillis): boolean {
 }
 
 /** Compares two positions: negative if `a` is before `b`. */
-export function comparePlaces(a: LogPlace, b: LogPlace): number {
+export function comparePositions(a: LogPosition, b: LogPosition): number {
   if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
   return a.seq - b.seq;
 }
 
-export const hasReached = (instance: LogPlace, place: LogPlace) => comparePlaces(instance, place) >= 0;
+export const hasReached = (instance: LogPosition, position: LogPosition) => comparePositions(instance, position) >= 0;
 
 /**
  * When an instance reached a place, at the latest: the time at which its report arrived less the time for which it had held its
  * position then. No clock of the instance is compared with one of the issuer.
  * @returns undefined: the time is not kept any more
  */
-export function reachedAt({ steps, isCut }: Instance, place: LogPlace): EpochMillis | undefined {
+export function reachedAt({ steps, isCut }: Instance, position: LogPosition): EpochMillis | undefined {
   let [low, high] = [0, steps.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (hasReached(steps[middle] as InstanceStep, place)) high = middle;
+    if (hasReached(steps[middle] as InstanceStep, position)) high = middle;
     else low = middle + 1;
   }
   return low === 0 && isCut ? undefined : steps[low]?.at;
@@ -128,14 +128,14 @@ export function movePosition(
   { epoch, seq, heldMs, earlier }: Pick<InstanceReport, 'epoch' | 'seq' | 'heldMs' | 'earlier'>,
   at: EpochMillis,
 ): boolean {
-  const before = comparePlaces(instance, { epoch, seq });
+  const before = comparePositions(instance, { epoch, seq });
   if (before === 0) return false;
   // A replaced denylist begins again: positions beyond the new one no longer count as reached.
   if (before > 0) instance.steps = instance.steps.filter((step) => hasReached({ epoch, seq }, step));
   for (const one of [...earlier, { seq, heldMs }]) {
     const last = instance.steps.at(-1);
     const step = { epoch, seq: one.seq, at: Math.max(last?.at ?? 0, at - one.heldMs) };
-    if (one.seq <= seq && (last === undefined || comparePlaces(last, step) < 0)) instance.steps.push(step);
+    if (one.seq <= seq && (last === undefined || comparePositions(last, step) < 0)) instance.steps.push(step);
   }
   const excess = instance.steps.length - MAX_STEPS;
   if (excess > 0) instance.steps.splice(0, excess);

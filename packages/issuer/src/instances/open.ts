@@ -6,7 +6,7 @@ import type { Storage } from '../storage.ts';
 import type { InstanceRow } from '../store/instances.ts';
 import type { Store, StoreTransaction } from '../store/store.ts';
 import { createFleet } from './fleet.ts';
-import type { Instance, LogPlace } from './instance.ts';
+import type { Instance, LogPosition } from './instance.ts';
 import { toRow } from './instance.ts';
 import { createReceipts } from './receipts.ts';
 
@@ -40,8 +40,8 @@ export async function openInstances(options: InstancesOptions): Promise<OpenInst
   const { store, storage, log, clock, telemetry } = options;
   const now = createSteadyClock(clock);
   const rows = createRowWriter({ now, ...options });
-  let place = readHead(log);
-  const head = () => place;
+  let position = readHead(log);
+  const head = () => position;
   const fleet = createFleet({
     rows: await store.read.instances.all(),
     now,
@@ -54,10 +54,10 @@ export async function openInstances(options: InstancesOptions): Promise<OpenInst
   });
   const receipts = createReceipts({ fleet, now, head, telemetry });
   const stopListening = log.onAppend(() => {
-    place = readHead(log);
+    position = readHead(log);
     receipts.committed();
   });
-  fleet.setSettled(place);
+  fleet.setSettled(position);
   const gauges = createFleetGauges(telemetry);
   let isTicking = false;
   const timer = setInterval(() => {
@@ -87,7 +87,7 @@ export async function openInstances(options: InstancesOptions): Promise<OpenInst
   };
 }
 
-function readHead(log: Pick<LogSource, 'snapshot'>): LogPlace {
+function readHead(log: Pick<LogSource, 'snapshot'>): LogPosition {
   const { epoch, head } = log.snapshot();
   return { epoch, seq: head };
 }

@@ -1,8 +1,8 @@
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import type { MissingMember, Receipt, ReceiptMember, ReceiptQuestion } from '../issuer-instances.ts';
 import type { Fleet } from './fleet.ts';
-import type { Instance, LogPlace } from './instance.ts';
-import { comparePlaces, currentLease, hasReached, reachedAt, wasRunningAt } from './instance.ts';
+import type { Instance, LogPosition } from './instance.ts';
+import { comparePositions, currentLease, hasReached, reachedAt, wasRunningAt } from './instance.ts';
 
 /** Commits whose time is kept in memory: those of 3 minutes at 20 a second. */
 const MAX_COMMITS = 4_096;
@@ -13,14 +13,14 @@ const SETTLED_AFTER_MS: DurationMs = 2_000;
 /** The most calls that wait for a receipt at once; further calls are answered immediately. */
 const MAX_WAITING = 256;
 
-interface Commit extends LogPlace {
+interface Commit extends LogPosition {
   readonly at: EpochMillis;
   /** The member that was missing last, which is looked at first. */
   blockedBy?: Instance | undefined;
 }
 
 interface Waiting {
-  readonly place: LogPlace;
+  readonly position: LogPosition;
   readonly missing: Set<Instance>;
   readonly done: () => void;
 }
@@ -28,7 +28,7 @@ interface Waiting {
 export interface ReceiptsOptions {
   readonly fleet: Pick<Fleet, 'all' | 'stateOf' | 'setSettled' | 'nextMs'>;
   now(): EpochMillis;
-  head(): LogPlace;
+  head(): LogPosition;
   readonly telemetry: Telemetry;
 }
 
@@ -57,21 +57,21 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
   const membersAt = (at: EpochMillis) => [...fleet.all()].filter((instance) => wasRunningAt(instance, at));
 
   /** The first commit of this process that includes a place. */
-  function commitOf(place: LogPlace): Commit | undefined {
+  function commitOf(position: LogPosition): Commit | undefined {
     let [low, high] = [0, commits.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (comparePlaces(commits[middle] as Commit, place) >= 0) high = middle;
+      if (comparePositions(commits[middle] as Commit, position) >= 0) high = middle;
       else low = middle + 1;
     }
     const commit = commits[low];
-    return commit?.epoch === place.epoch ? commit : undefined;
+    return commit?.epoch === position.epoch ? commit : undefined;
   }
 
   /** When the event was committed: the log has the time of a commit before the first one of this process. */
   function timeOf({ epoch, seq, appendedAt }: ReceiptQuestion): EpochMillis {
     const [first] = commits;
-    const isEarlier = first === undefined || comparePlaces({ epoch, seq }, first) < 0;
+    const isEarlier = first === undefined || comparePositions({ epoch, seq }, first) < 0;
     const fromLog = Math.min(appendedAt ?? now(), now());
     return isEarlier ? fromLog : (commitOf({ epoch, seq })?.at ?? fromLog);
   }
@@ -143,18 +143,18 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
   return {
     of: receiptOf,
     committed() {
-      const place = head();
+      const position = head();
       const last = commits.at(-1);
-      if (last !== undefined && comparePlaces(last, place) >= 0) return;
-      const commit: Commit = { epoch: place.epoch, seq: place.seq, at: now() };
+      if (last !== undefined && comparePositions(last, position) >= 0) return;
+      const commit: Commit = { epoch: position.epoch, seq: position.seq, at: now() };
       commits.push(commit);
       open.push(commit);
       if (commits.length > 2 * MAX_COMMITS) commits = commits.slice(-MAX_COMMITS);
       if (open.length > MAX_COMMITS) open = open.slice(-MAX_COMMITS);
     },
     progressed(instance) {
-      for (const { place, missing, done } of waiting) {
-        if (!missing.has(instance) || !(hasReached(instance, place) || isGone(instance))) continue;
+      for (const { position, missing, done } of waiting) {
+        if (!missing.has(instance) || !(hasReached(instance, position) || isGone(instance))) continue;
         missing.delete(instance);
         if (missing.size === 0) done();
       }
@@ -168,8 +168,8 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
     },
     async wait(question, ms, signal) {
       const { epoch, seq } = question;
-      const place = { epoch, seq };
-      const isMissing = (instance: Instance) => !hasReached(instance, place) && !isGone(instance);
+      const position = { epoch, seq };
+      const isMissing = (instance: Instance) => !hasReached(instance, position) && !isGone(instance);
       const missing = new Set(membersAt(timeOf(question)).filter(isMissing));
       if (missing.size === 0 || ms <= 0 || signal?.aborted === true) return receiptOf(question);
       if (waiting.size >= MAX_WAITING) {
@@ -177,7 +177,7 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
         return receiptOf(question);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
-      const one: Waiting = { place, missing, done: resolve };
+      const one: Waiting = { position, missing, done: resolve };
       waiting.add(one);
       const timer = setTimeout(resolve, ms).unref();
       const abort = () => resolve();

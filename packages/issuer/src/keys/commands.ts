@@ -19,8 +19,8 @@ export function keyCommandsIn(context: IssuerContext, tx: Transaction): KeyComma
   const { keys } = tx.store;
   const view = toView(keyContext.settings.keyRotation.publishBeforeMs);
   return {
-    async rotate(given) {
-      const { purpose, alg } = rotateKeyOptions(given);
+    async rotate(options) {
+      const { purpose, alg } = rotateKeyOptions(options);
       const configured = algorithmOf(purpose, keyContext);
       const requested = alg ?? configured;
       if (purpose === 'event' && requested !== 'RS256') {
@@ -34,8 +34,8 @@ export function keyCommandsIn(context: IssuerContext, tx: Transaction): KeyComma
       tx.afterCommit(runKeySchedule);
       return view(await requireKey(keys, kid));
     },
-    async revoke(given) {
-      const { kid, reason } = revokeKeyOptions(given);
+    async revoke(options) {
+      const { kid, reason } = revokeKeyOptions(options);
       const { purpose } = await requireKey(keys, kid);
       const next = (await keys.next(purpose))?.kid;
       const record = await revoke(context, tx, { claim: 'kid', value: kid, reason });

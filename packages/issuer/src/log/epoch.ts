@@ -97,8 +97,8 @@ export async function createEpochDraft({ reads, encoder, now }: DraftOptions): P
 
   function sign(revocation: Revocation, at: EpochMillis): void {
     const id = createId();
-    const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
-    events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
+    const position = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
+    events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...position, at }) } });
   }
   for (const revocation of await denialsOfEventKeys(reads, now())) sign(revocation, now());
 

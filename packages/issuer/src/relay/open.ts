@@ -288,9 +288,9 @@ export function openRelay(options: RelayOptions): Relay {
   const { epoch, head } = source.snapshot();
   const startedAt = clock.monotonic();
   const known = { epochSince: startedAt - options.epochAgeMs() };
-  const begun = core.start({ epoch, head }, { epoch, sentSeq: log.sentSeq(epoch) }, startedAt, known);
-  state = begun.state;
-  if (!isRefusing()) follow(begun);
+  const started = core.start({ epoch, head }, { epoch, sentSeq: log.sentSeq(epoch) }, startedAt, known);
+  state = started.state;
+  if (!isRefusing()) follow(started);
   const stopListening = source.onAppend(
     failSafe(() => {
       if (closed || isRefusing()) return;

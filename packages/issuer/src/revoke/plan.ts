@@ -125,12 +125,13 @@ async function planChange(
   if (kind === 'soft') return planCutOffs(context, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
   // A session of another user is ignored.
-  const kept = exceptSid === undefined ? undefined : await context.reads.sessions.find(exceptSid);
-  if (kept?.sub !== sub || kept.endedAt !== null) return planCutOffs(context, { claim: 'sub', value: sub, reason });
-  const others = await planEndAll(context, { sub, exceptSid: kept.sid, reason });
+  const exempted = exceptSid === undefined ? undefined : await context.reads.sessions.find(exceptSid);
+  if (exempted?.sub !== sub || exempted.endedAt !== null)
+    return planCutOffs(context, { claim: 'sub', value: sub, reason });
+  const others = await planEndAll(context, { sub, exceptSid: exempted.sid, reason });
   requireReason(reason);
   const { txn, cutOffs, endings } = others ?? { txn: createRevocationId(context.at), cutOffs: [], endings: [] };
-  return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(context.issuer, kept.sid, context)], endings };
+  return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(context.issuer, exempted.sid, context)], endings };
 }
 
 function requireOneReason(requests: readonly CutOffRequest[]): string {

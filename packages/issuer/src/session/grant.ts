@@ -74,8 +74,8 @@ export function reasonOf(reason: string | undefined): RescindErrorOptions {
 export function allowedScope({ claims }: SubjectRecord, client: RegisteredClient): string[] {
   const all = parseScope(typeof claims.scope === 'string' ? claims.scope : '');
   if (client.scope === undefined) return all;
-  const most = new Set(parseScope(client.scope));
-  return all.filter((token) => most.has(token));
+  const registered = new Set(parseScope(client.scope));
+  return all.filter((token) => registered.has(token));
 }
 
 interface AccessRequest {

@@ -39,9 +39,9 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
   const scope = scopeOf(context, login, audience, allowed);
   const at = tx.mintTime();
   const refreshToken = createOpaqueToken();
-  const kept =
+  const storedAudience =
     login.audience === undefined && login.resource === undefined && context.audiences.isLimited ? null : audience;
-  const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
+  const session = toSession({ login, client, policy, audience: storedAudience, refreshToken, at });
   await tx.store.sessions.insert(session);
   await context.userEvents.record(tx, { type: 'login', at, actor: 'user', ...eventMembersOf(session) });
   const access = await answerAccess(context, tx, {
@@ -67,9 +67,9 @@ export async function issueClientToken(
 ): Promise<AccessAnswer> {
   const client = await context.clients.requireEnabled(tx.store.clients, clientId);
   if (client.policy.clientCredentials !== true) throw new RescindError('client_unauthorized');
-  const given = policyOf(context.policy, client.policy, null);
-  const { accessTokenTtlMs: ttlMs } = given;
-  const policy = { ...given, refreshTokenTtlMs: ttlMs, refreshIdleTtlMs: ttlMs, renewByToken: false };
+  const ofClient = policyOf(context.policy, client.policy, null);
+  const { accessTokenTtlMs: ttlMs } = ofClient;
+  const policy = { ...ofClient, refreshTokenTtlMs: ttlMs, refreshIdleTtlMs: ttlMs, renewByToken: false };
   const subject: SubjectRecord = { claims: { scope: client.scope ?? '' }, credentialVersion: 0, active: true };
   const login: BeginSession = {
     ...{ sub: clientId, clientId, credentialVersion: 0 },

@@ -167,9 +167,9 @@ function signersOf(key: SigningKey): Signers {
   const known = signers.get(key);
   if (known !== undefined) return known;
   const options = { typ: ACCESS_TOKEN_TYPE };
-  const made = { now: createSigner(key, options), soon: createThreadSigner(key, options) };
-  signers.set(key, made);
-  return made;
+  const created = { now: createSigner(key, options), soon: createThreadSigner(key, options) };
+  signers.set(key, created);
+  return created;
 }
 
 /** Signs inside the transaction, for responses that the transaction returns. */

@@ -60,7 +60,7 @@ async function raise(
   const at = tx.mintTime();
   const raised: Session = { ...session, authTime: at, amr, acr: authentication.acr ?? null, credentialVersion };
   await context.userEvents.record(tx, { type: 'reauthenticated', at, actor: 'user', ...eventMembersOf(session) });
-  await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
+  await sessions.reauthenticate({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
   const access = await answerAccess(context, tx, {
     session: raised,
     subject,

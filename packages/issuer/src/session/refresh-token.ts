@@ -104,14 +104,14 @@ export interface PresentedToken {
   readonly token: OpaqueToken;
   readonly hash: Buffer;
   readonly session: Session;
-  /** `present`: the present token of the session; `spent`: a former one. */
-  readonly state: 'present' | 'spent';
+  /** `present`: the present token of the session; `used`: a former one. */
+  readonly state: 'present' | 'used';
 }
 
 /** Compared with an unknown selector, so that the response takes the same time. */
 const DUMMY_HASH = hashVerifier('');
 
-/** Finds a presented token, spent or not. A token with a wrong verifier is not found, and changes nothing. */
+/** Finds a presented token, used or not. A token with a wrong verifier is not found, and changes nothing. */
 export async function findPresented(
   { sessions }: Pick<StoreReads, 'sessions'>,
   text: string,
@@ -124,8 +124,8 @@ export async function findPresented(
   const isPresent = isSameHash(hash, session?.verifierHash ?? DUMMY_HASH);
   if (session === undefined) return undefined;
   if (isPresent) return { token, hash, session, state: 'present' };
-  const isSpent = await sessions.isSpent(session.sid, digestOfVerifier(hash));
-  return isSpent ? { token, hash, session, state: 'spent' } : undefined;
+  const isUsed = await sessions.isUsed(session.sid, digestOfVerifier(hash));
+  return isUsed ? { token, hash, session, state: 'used' } : undefined;
 }
 
 /** The response that a consumed token may still get. */
@@ -149,7 +149,7 @@ interface RetryPolicy {
 }
 
 /**
- * Decides about a spent token. The response to a refresh may have been lost: the last token before the present gets the same successor, within the grace or the
+ * Decides about a used token. The response to a refresh may have been lost: the last token before the present gets the same successor, within the grace or the
  * recovery, while the successor is unused (or the token would not be the last). The time runs from its first use, so retries cannot
  * extend it. A token that was replaced without being presented has the grace alone.
  */

@@ -33,7 +33,7 @@ export async function refresh(
   const { session } = presented;
   const { client, policy } = await termsOf(context, tx, session);
   // `now`, not `mintTime`: a reuse is detected while the clocks are parted, too.
-  const retry = presented.state === 'spent' ? retryOf(presented, policy, tx.now()) : undefined;
+  const retry = presented.state === 'used' ? retryOf(presented, policy, tx.now()) : undefined;
   if (retry?.kind === 'none') return { kind: 'reused', session };
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');
 

@@ -47,11 +47,11 @@ export async function renew(
   const { client, policy } = await termsOf(context, tx, session);
   if (!policy.renewByToken) throw new RescindError('grant_unsupported');
   const now = tx.now();
-  const isSpent = session.newestJti !== token.jti;
-  if (isSpent && !(await tx.store.sessions.isSpent(session.sid, digestOfJti(token.jti)))) {
+  const isUsed = session.newestJti !== token.jti;
+  if (isUsed && !(await tx.store.sessions.isUsed(session.sid, digestOfJti(token.jti)))) {
     throw new RescindError('grant_invalid', { detail: 'the session has a newer access token' });
   }
-  if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
+  if (isUsed && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
   const subject = await requireContinuing(context, tx.store, session, now);
   const { scope: requested, resource } = request;
@@ -60,14 +60,14 @@ export async function renew(
   const all = { session, subject, client, bound, resource, usual: token.audience };
   const granted = grantAccess(context, { ...all, scope: undefined });
   const half = token.issued + (token.expires - token.issued) / 2;
-  if (!isSpent && !token.isDenied && now < half)
+  if (!isUsed && !token.isDenied && now < half)
     return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
   const at = tx.mintTime();
   const access = requested === undefined ? granted : grantAccess(context, { ...all, scope: requested });
-  if (!isSpent) await consume(tx, token, at);
+  if (!isUsed) await consume(tx, token, at);
   const grant = { session, subject, policy, ...access };
-  const { token: next, rest } = await mintNext(context, tx, grant, isSpent, requested, at);
-  return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
+  const { token: next, rest } = await mintNext(context, tx, grant, isUsed, requested, at);
+  return { kind: isUsed ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
 /** @throws RescindError `grant_invalid` for every invalid token */

@@ -153,7 +153,7 @@ export interface ClosingEvent {
 /** Stored outside the outbox, which each epoch empties. */
 export interface ClosingEvents {
   /** Stores it, as one that no publisher has acknowledged. */
-  add(word: ClosingEvent): Promise<void>;
+  add(event: ClosingEvent): Promise<void>;
   /** Stores that a publisher has acknowledged the closing event of this epoch. */
   markSent(epoch: string): Promise<void>;
 }

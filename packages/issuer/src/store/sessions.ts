@@ -113,7 +113,7 @@ interface Renewal {
   readonly at: EpochMillis;
 }
 
-interface Proof {
+interface Reauthentication {
   readonly sid: string;
   readonly at: EpochMillis;
   readonly amr: readonly string[];
@@ -150,11 +150,11 @@ export interface SessionReads {
   /** By the selector of a refresh token that version 1 of the SQLite file rotated; another store has none. */
   findByFormerSelector(selector: string): Promise<Session | undefined>;
   /** Whether a token with this digest was used in the session before. */
-  isSpent(sid: string, digest: Buffer): Promise<boolean>;
+  isUsed(sid: string, digest: Buffer): Promise<boolean>;
   /** The live sids of a subject, but for one, in order. */
   liveSids(sub: string, exceptSid: string | null, at: EpochMillis): Promise<string[]>;
-  /** The sids of stored sessions that have had a token, ended ones too: at most `most`, in order. */
-  listSids(claim: SessionClaim, value: string, most: number): Promise<string[]>;
+  /** The sids of stored sessions that have had a token, ended ones too: at most `limit`, in order. */
+  listSids(claim: SessionClaim, value: string, limit: number): Promise<string[]>;
   /** How many live sessions `end` would end, and of how many subjects they are. */
   count(
     claim: SessionClaim,
@@ -182,7 +182,7 @@ export interface Sessions extends SessionReads {
   /** Stores a minted token in its session. Raises the greatest `exp` of the session and of the store (`Meta.greatestExp`); so does `rotate`. */
   mint(minted: Minted): Promise<void>;
   /** Records a re-authentication. Clears `reauthenticationReason`. */
-  prove(proof: Proof): Promise<void>;
+  reauthenticate(reauthentication: Reauthentication): Promise<void>;
   /** Sets `credentialVersion` of a session. */
   setCredentialVersion(sid: string, version: number): Promise<void>;
   /** Sets `deviceName` of a session. */

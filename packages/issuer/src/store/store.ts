@@ -180,9 +180,9 @@ export function watchTransaction<Sql>(
     get(methods, name) {
       const method: unknown = Reflect.get(methods, name);
       if (typeof method !== 'function') return method;
-      return (...given: unknown[]) => {
+      return (...args: unknown[]) => {
         if (!isOpen()) return Promise.reject(new Error(TRANSACTION_OVER));
-        const result: Promise<unknown> = method(...given);
+        const result: Promise<unknown> = method(...args);
         result.catch(failed);
         return result;
       };

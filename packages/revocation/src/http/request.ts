@@ -8,18 +8,18 @@ const CLIENT_ID_CHAR = '[\\x21-\\x39\\x3b-\\x7e]';
 
 /**
  * The pattern of one scope token (RFC 6749 section 3.3), of an audience and of an `acr` value.
- * @param most longest accepted text, in characters. Default: any
+ * @param maxLength longest accepted text, in characters. Default: any
  */
-export function scopeToken(most?: number): RegExp {
-  return new RegExp(`^${NQCHAR}${most === undefined ? '+' : `{1,${most}}`}$`);
+export function scopeToken(maxLength?: number): RegExp {
+  return new RegExp(`^${NQCHAR}${maxLength === undefined ? '+' : `{1,${maxLength}}`}$`);
 }
 
 /** Scope tokens with one space between (RFC 6749 section 3.3). */
 export const SCOPE_LIST = new RegExp(`^${NQCHAR}+( ${NQCHAR}+)*$`);
 
-/** The pattern of a client id. @param most longest accepted id, in characters */
-export function clientIdPattern(most: number): RegExp {
-  return new RegExp(`^${CLIENT_ID_CHAR}{1,${most}}$`);
+/** The pattern of a client id. @param maxLength longest accepted id, in characters */
+export function clientIdPattern(maxLength: number): RegExp {
+  return new RegExp(`^${CLIENT_ID_CHAR}{1,${maxLength}}$`);
 }
 
 /** An origin as browsers send it (RFC 6454 section 6.1): lower case, and a port only if it is not the default one. */
@@ -221,11 +221,11 @@ export async function readText(
   body: AsyncIterable<Uint8Array> | null | undefined,
   { type, ...limits }: TextLimits,
 ): Promise<string> {
-  const [given = '', ...parameters] = (oneHeader(rawHeaders, 'content-type') ?? '').toLowerCase().split(';');
+  const [mediaType = '', ...parameters] = (oneHeader(rawHeaders, 'content-type') ?? '').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
   const coding = oneHeader(rawHeaders, 'content-encoding') ?? 'identity';
-  if (given.trim() !== type || !isUtf8 || coding !== 'identity') throw new RescindError('media_type_wrong');
+  if (mediaType.trim() !== type || !isUtf8 || coding !== 'identity') throw new RescindError('media_type_wrong');
   // Longer ones are not even dropped.
   const length = Number(oneHeader(rawHeaders, 'content-length') ?? 0);
   if (length > (limits.maxDroppedBytes ?? limits.maxBytes)) throw new RescindError('body_too_large');

@@ -112,8 +112,8 @@ const NO_LABELS: Labels = Object.freeze({});
 
 function mistakeIn({ entry, labelNames }: RegisteredMetric, type: MetricEntry['type'], labels: Labels) {
   if (entry.type !== type) return `it is a ${entry.type}`;
-  const given = Object.keys(labels);
-  const isSame = labelNames.length === given.length && labelNames.every((label) => Object.hasOwn(labels, label));
+  const names = Object.keys(labels);
+  const isSame = labelNames.length === names.length && labelNames.every((label) => Object.hasOwn(labels, label));
   return isSame ? undefined : `its labels are ${labelNames.join(', ') || 'none'}`;
 }
 

@@ -97,12 +97,12 @@ export function checkedOnce<T extends object>(check: (given: unknown) => Readonl
 function suggestOption(name: string, candidates: readonly string[]): string | undefined {
   const wanted = normalized(name);
   let nearest: string | undefined;
-  let least = Number.POSITIVE_INFINITY;
+  let smallest = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const known = normalized(candidate);
     const isPart = Math.min(wanted.length, known.length) > 2 && (wanted.includes(known) || known.includes(wanted));
     const distance = isPart ? 1 : editDistance(wanted, known);
-    if (distance < least) [least, nearest] = [distance, candidate];
+    if (distance < smallest) [smallest, nearest] = [distance, candidate];
   }
   return nearest;
 }

@@ -75,20 +75,20 @@ export function findMisspelt(environment: Environment, known: readonly string[])
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   // A name that differs in more than half is not a misspelling.
-  let least = Math.floor(name.length / 2) + 1;
+  let smallest = Math.floor(name.length / 2) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(name, candidate);
-    if (distance < least) [least, nearest] = [distance, candidate];
+    if (distance < smallest) [smallest, nearest] = [distance, candidate];
   }
   return nearest;
 }
 
 /**
  * Levenshtein distance: insertions, deletions and replacements.
- * @param most a greater distance may be inexact. Default: all are exact
+ * @param limit a greater distance may be inexact. Default: all are exact
  */
-function editDistance(from: string, to: string, most = Number.POSITIVE_INFINITY): number {
-  if (Math.abs(from.length - to.length) > most) return Math.abs(from.length - to.length);
+function editDistance(from: string, to: string, limit = Number.POSITIVE_INFINITY): number {
+  if (Math.abs(from.length - to.length) > limit) return Math.abs(from.length - to.length);
   let above = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let row = 1; row <= from.length; row++) {
     const current = [row];

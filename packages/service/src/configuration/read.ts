@@ -145,9 +145,9 @@ function unreadable(variable: string, path: string, why: string): ConfigurationP
   return { variable, problem: `was given "${path}" (${why}); must be the path of a file that can be read` };
 }
 
-function missingCompanions(settings: Settings, name: string, given: Readonly<Record<string, string>>) {
-  if (given[name] === undefined) return [];
-  const missing = metaOf(settings, name).needs.filter((companion) => given[companion] === undefined);
+function missingCompanions(settings: Settings, name: string, variables: Readonly<Record<string, string>>) {
+  if (variables[name] === undefined) return [];
+  const missing = metaOf(settings, name).needs.filter((companion) => variables[companion] === undefined);
   return missing.map((variable) => ({ variable, problem: `is not set; must be set when ${name} is` }));
 }
 

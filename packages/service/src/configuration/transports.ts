@@ -57,8 +57,8 @@ export async function configuredFeed<C, W>(
   transports: readonly ConfiguredTransport<C, W>[],
   context: TransportContext<C>,
 ): Promise<{ readonly primary: W; readonly fallback?: W }> {
-  const made = await Promise.all(transports.map((make) => make(context)));
-  const [primary, fallback, ...others] = made.filter((transport) => transport !== undefined);
+  const opened = await Promise.all(transports.map((make) => make(context)));
+  const [primary, fallback, ...others] = opened.filter((transport) => transport !== undefined);
   if (primary === undefined || others.length > 0) {
     const count = primary === undefined ? 'no transport' : `${others.length + 2} transports`;
     const detail = `the variables configure ${count} of the log; must be one or two`;

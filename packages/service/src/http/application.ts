@@ -87,8 +87,8 @@ function logRequests(telemetry: Telemetry, clock: Clock): RequestHandler {
     const given = request.get('x-request-id');
     const requestId = given !== undefined && ACCEPTED_REQUEST_ID.test(given) ? given : randomUUID();
     response.setHeader('X-Request-Id', requestId);
-    const begun = clock.monotonic();
-    const ended = () => logEnd(request, response, clock.monotonic() - begun, telemetry);
+    const startedAt = clock.monotonic();
+    const ended = () => logEnd(request, response, clock.monotonic() - startedAt, telemetry);
     // The connection may be closed outside of this request, such as by a stop of the service.
     response.once('close', () => withRequestId(requestId, ended));
     withRequestId(requestId, next);

@@ -63,13 +63,13 @@ function withoutDuplicates(parameters: URLSearchParams): Record<string, string> 
 }
 
 /** A whole number in a URL: digits without sign, exponent and leading zero. */
-export function wholeNumber(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`;
+export function wholeNumber(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
     .regex(/^(0|[1-9]\d{0,14})$/, message)
     .transform(Number)
-    .pipe(z.int().min(least, message).max(most, message));
+    .pipe(z.int().min(min, message).max(max, message));
 }
 
 /** Most items of a page: some 100 kB of sessions. */

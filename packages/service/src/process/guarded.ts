@@ -53,6 +53,6 @@ export async function openGuarded<C extends GuardedConfiguration, W, G extends P
     app: createApp(guard),
     ready: guard.ready(),
     health: () => guard.health(),
-    explain: configuration.MANAGEMENT_EXPLAIN ? (given) => guard.explain(given) : undefined,
+    explain: configuration.MANAGEMENT_EXPLAIN ? (tokenOrClaims) => guard.explain(tokenOrClaims) : undefined,
   };
 }

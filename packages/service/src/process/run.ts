@@ -110,8 +110,8 @@ async function runCommand<C extends ProcessConfiguration>(
     return;
   }
   const { flags = [] } = command;
-  const given = host.argv.slice(3);
-  if (given.some((flag) => !flags.includes(flag))) {
+  const givenFlags = host.argv.slice(3);
+  if (givenFlags.some((flag) => !flags.includes(flag))) {
     telemetry.log('error', 'command_flag_unknown', { command: name, known: flags.join(', ') || 'none' });
     host.exit(EXIT_USAGE);
     return;
@@ -121,7 +121,7 @@ async function runCommand<C extends ProcessConfiguration>(
   host.on('SIGHUP', () => undefined);
   const reloads = { watch: () => undefined };
   const report = await withResources((keep) =>
-    command.run({ configuration, version: service.version, telemetry, keep, reloads }, new Set(given)),
+    command.run({ configuration, version: service.version, telemetry, keep, reloads }, new Set(givenFlags)),
   );
   telemetry.log('info', `${name}_done`, report);
   host.exit(0);

@@ -96,10 +96,10 @@ const MIN_FRESH_MS: DurationMs = 1_000;
 function freshnessOf(headers: FetchResponse['headers']): DurationMs | undefined {
   const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',');
   const trimmed = directives.map((directive) => directive.trim());
-  const age = trimmed.map((text) => /^max-age="?(\d{1,9})"?$/.exec(text)?.[1]).find((value) => value !== undefined);
-  if (age === undefined || !trimmed.includes('must-revalidate')) return undefined;
-  const spent = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
-  return Math.max(MIN_FRESH_MS, (Number(age) - Number(spent)) * 1000);
+  const maxAge = trimmed.map((text) => /^max-age="?(\d{1,9})"?$/.exec(text)?.[1]).find((value) => value !== undefined);
+  if (maxAge === undefined || !trimmed.includes('must-revalidate')) return undefined;
+  const age = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
+  return Math.max(MIN_FRESH_MS, (Number(maxAge) - Number(age)) * 1000);
 }
 
 /** The wait after a first failure: about the time in which a service restarts its listener. */

@@ -57,28 +57,28 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
   const records = new Map<string, Record>();
 
   const recordOf = (key: string): Record => {
-    const kept = records.get(key);
-    if (kept !== undefined) {
-      if (kept.failures > 0 && kept.until <= clock.monotonic()) forgive(kept);
-      return kept;
+    const existing = records.get(key);
+    if (existing !== undefined) {
+      if (existing.failures > 0 && existing.until <= clock.monotonic()) forgive(existing);
+      return existing;
     }
-    const made: Record = {
+    const created: Record = {
       ...{ failures: 0, until: 0, running: 0, slowAt: 0, isSlowRunning: false },
       ...{ sources: new Set<string>(), waiting: new Set<() => void>() },
     };
-    if (records.size >= MAX_KEYS) forgetLeast(records);
-    records.set(key, made);
-    return made;
+    if (records.size >= MAX_KEYS) evictOne(records);
+    records.set(key, created);
+    return created;
   };
 
   /** When the next attempt beyond the limit is permitted. */
-  const nextAttemptAt = ({ until, slowAt, sources }: Record, place: string | undefined): DurationMs => {
+  const nextAttemptAt = ({ until, slowAt, sources }: Record, source: string | undefined): DurationMs => {
     if (slowlyMs === undefined) return until;
-    return place !== undefined && sources.has(place) ? slowAt + slowlyMs : slowAt;
+    return source !== undefined && sources.has(source) ? slowAt + slowlyMs : slowAt;
   };
 
-  const requirePermitted = (record: Record, place: string | undefined) => {
-    const waitMs = record.failures < limit ? 0 : nextAttemptAt(record, place) - clock.monotonic();
+  const requirePermitted = (record: Record, source: string | undefined) => {
+    const waitMs = record.failures < limit ? 0 : nextAttemptAt(record, source) - clock.monotonic();
     if (waitMs > 0) throw new RescindError('rate_limited', { retryAfter: waitMs / 1_000 });
   };
 
@@ -102,13 +102,13 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
     }
   };
 
-  const failed = (record: Record, isSlow: boolean, place: string | undefined) => {
+  const failed = (record: Record, isSlow: boolean, source: string | undefined) => {
     const now = clock.monotonic();
     if (record.failures === 0) record.until = now + windowMs;
     record.failures++;
     if (record.failures === limit) record.slowAt = now;
     if (isSlow && slowlyMs !== undefined) record.slowAt = now + slowlyMs;
-    if (place !== undefined && slowlyMs !== undefined && record.failures > limit / 2) record.sources.add(place);
+    if (source !== undefined && slowlyMs !== undefined && record.failures > limit / 2) record.sources.add(source);
   };
 
   const ended = (key: string, record: Record, isSlow: boolean) => {
@@ -146,12 +146,12 @@ function forgive(record: Record): void {
   record.sources.clear();
 }
 
-function forgetLeast(records: Map<string, Record>): void {
-  let least: string | undefined;
+function evictOne(records: Map<string, Record>): void {
+  let evicted: string | undefined;
   let [looked, fewest] = [0, Number.POSITIVE_INFINITY];
   for (const [key, { running, failures }] of records) {
-    if (looked++ >= MAX_COMPARED && least !== undefined) break;
-    if (running === 0 && failures < fewest) [least, fewest] = [key, failures];
+    if (looked++ >= MAX_COMPARED && evicted !== undefined) break;
+    if (running === 0 && failures < fewest) [evicted, fewest] = [key, failures];
   }
-  if (least !== undefined) records.delete(least);
+  if (evicted !== undefined) records.delete(evicted);
 }

@@ -107,18 +107,18 @@ export const scopeMissing = (needed: readonly string[]) =>
  * his own rights, or lock others out.
  * @throws RescindError `scope_insufficient` naming what is missing
  */
-export function requireWithin(administrator: Administrator, given: readonly string[]): void {
-  const missing = beyond(administrator, given);
+export function requireWithin(administrator: Administrator, needed: readonly string[]): void {
+  const missing = missingAdminScopes(administrator, needed);
   if (missing.length > 0) throw scopeMissing(missing);
 }
 
 /** Whether these scopes include an admin scope that the administrator lacks. */
 export function isGreater(administrator: Administrator, scopes: readonly string[]): boolean {
-  return beyond(administrator, scopes).length > 0;
+  return missingAdminScopes(administrator, scopes).length > 0;
 }
 
-function beyond({ scopes }: Administrator, given: readonly string[]): string[] {
-  return missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(halvesOf));
+function missingAdminScopes({ scopes }: Administrator, needed: readonly string[]): string[] {
+  return missingScopes(scopes, needed.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(halvesOf));
 }
 
 /** @throws RescindError `scope_insufficient` naming what is needed */

@@ -51,7 +51,7 @@ export function clientOperations(
   };
   const clients = router.area({ tag: 'Clients', scopes: 'admin:clients', path: '/admin/clients' });
   const one = clients.item({ path: '/{clientId}', params, targets: (of) => [`client:${of.params.clientId}`] });
-  const cutOff = (tx: IssuerTransaction, name: string, word: string) => tx.revoke(wholly(name, word));
+  const cutOff = (tx: IssuerTransaction, name: string, reason: string) => tx.revoke(cutOffOfClient(name, reason));
 
   return [
     clients.query({
@@ -102,7 +102,9 @@ export function clientOperations(
           if (isNarrower || isLockedOut)
             await requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
-          await asRequestError(() => tx.clients.put({ ...given(members), clientId: name, secretHashes, disabled }));
+          await asRequestError(() =>
+            tx.clients.put({ ...withoutUndefined(members), clientId: name, secretHashes, disabled }),
+          );
           // Its earlier tokens have rights that the client lost; its sessions continue with the others.
           const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
           await writeAudit({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
@@ -153,9 +155,9 @@ export function clientOperations(
       execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           if (body.endSessions)
-            await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+            await requireMayCutOff({ administrator, confirm: body.confirm }, cutOffOfClient(name, body.reason));
           else {
-            await requireNoneGreater(administrator, [wholly(name, body.reason)]);
+            await requireNoneGreater(administrator, [cutOffOfClient(name, body.reason)]);
             recent(administrator);
           }
           await tx.clients.put({ ...(await found(name, tx)), disabled: true });
@@ -190,7 +192,7 @@ export function clientOperations(
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
-          await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+          await requireMayCutOff({ administrator, confirm: body.confirm }, cutOffOfClient(name, body.reason));
           await found(name, tx);
           if (!(await tx.clients.remove(name))) throw new RescindError('client_state');
           const revocation = await cutOff(tx, name, body.reason);
@@ -210,7 +212,7 @@ function requireKnown(audiences: readonly string[], known: readonly string[]): v
 }
 
 /** Denies every token of the client, and ends every session. */
-const wholly = (value: string, word: string): CutOffRequest => ({ claim: 'client_id', value, reason: word });
+const cutOffOfClient = (value: string, reason: string): CutOffRequest => ({ claim: 'client_id', value, reason });
 
 /** Turns the error of an invalid client into one of the request. */
 async function asRequestError<T>(work: () => Promise<T>): Promise<T> {
@@ -223,7 +225,7 @@ async function asRequestError<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Members that were not given are absent, not undefined. */
-function given(members: Omit<z.output<typeof clientBody>, 'why'>): Omit<Client, 'clientId'> {
+function withoutUndefined(members: Omit<z.output<typeof clientBody>, 'why'>): Omit<Client, 'clientId'> {
   return JSON.parse(JSON.stringify(members));
 }
 

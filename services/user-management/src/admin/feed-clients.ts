@@ -89,10 +89,10 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
           if (table.find(clientId) !== undefined) {
             throw new RescindError('client_state', { publicDetail: 'It is registered already' });
           }
-          const made = makeSecret([]);
-          table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
+          const generated = makeSecret([]);
+          table.put({ clientId, secretHashes: generated.secretHashes }, clock.now());
           await writeAudit();
-          return made.secret;
+          return generated.secret;
         });
         changed(clientId, true);
         return { client: toView(clientId), secret };
@@ -111,10 +111,13 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
         recent(administrator);
         const { secret, isOneDropped } = await issuer.transaction(async () => {
           const { secretHashes: before } = found(clientId);
-          const made = makeSecret(before);
-          table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
+          const generated = makeSecret(before);
+          table.put({ clientId, secretHashes: generated.secretHashes }, clock.now());
           await writeAudit();
-          return { secret: made.secret, isOneDropped: before.some((hash) => !made.secretHashes.includes(hash)) };
+          return {
+            secret: generated.secret,
+            isOneDropped: before.some((hash) => !generated.secretHashes.includes(hash)),
+          };
         });
         changed(clientId, isOneDropped);
         return { client: toView(clientId), secret };

@@ -76,10 +76,10 @@ export function keyOperations(
         201: { description: 'Revoked; a key that signed is replaced', schema: revokedAnswer },
       },
       errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
-      execute({ params: { kid }, body: { reason: word, confirm: given }, administrator, writeAudit }) {
-        requireConfirmed({ administrator, confirm: given }, recent);
+      execute({ params: { kid }, body: { reason, confirm }, administrator, writeAudit }) {
+        requireConfirmed({ administrator, confirm }, recent);
         return issuer.transaction(async (tx) => {
-          const revocation = await tx.keys.revoke({ kid, reason: word });
+          const revocation = await tx.keys.revoke({ kid, reason });
           await writeAudit({ txn: revocation.txn, signingKid: revocation.signingKid });
           return revocation;
         });

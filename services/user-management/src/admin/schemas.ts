@@ -22,7 +22,7 @@ export const reasonlessBody = z.strictObject({ why });
 export const reasonedBody = z.strictObject({ reason: reason.optional(), why });
 
 /** As `reasonedBody`, with a default for `reason`, which is in the event. */
-export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.default(word), why });
+export const bodyWithReason = (defaultReason: string) => z.strictObject({ reason: reason.default(defaultReason), why });
 
 /** Required for a command that may affect the tokens of more than one user. */
 export const confirm = z

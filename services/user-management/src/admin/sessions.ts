@@ -119,10 +119,10 @@ export function sessionOperations(
         },
       },
       errors: ['not_found'],
-      async execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
+      async execute({ params: { sid }, body: { reason }, administrator, writeAudit }) {
         const revocation = await issuer.transaction(async (tx) => {
           await requireActable(administrator, sid);
-          const done = await tx.endSession({ sid, reason: word });
+          const done = await tx.endSession({ sid, reason });
           await writeAudit({ txn: done?.txn ?? null });
           return done;
         });
@@ -155,10 +155,10 @@ export function sessionOperations(
       body: demandBody,
       responses: { 200: { description: 'The number of sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
-      execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
+      execute({ params: { sid }, body: { reason }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           await requireActable(administrator, sid);
-          const sessions = await tx.requireReauthentication({ sid, reason: word });
+          const sessions = await tx.requireReauthentication({ sid, reason });
           await writeAudit({ sessions });
           return { sessions };
         });

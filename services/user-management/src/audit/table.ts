@@ -111,11 +111,13 @@ export function createAuditTable(sql: HostSql): AuditTable {
       return entry;
     },
     latest(filter, { before = Number.MAX_SAFE_INTEGER, limit }) {
-      const given = Object.entries(filter).filter(([, value]) => value !== undefined);
-      const where = ['seq < @before', ...given.map(([name]) => CONDITIONS[name as keyof AuditFilter])].join(' AND ');
+      const conditions = Object.entries(filter).filter(([, value]) => value !== undefined);
+      const where = ['seq < @before', ...conditions.map(([name]) => CONDITIONS[name as keyof AuditFilter])].join(
+        ' AND ',
+      );
       return sql
         .prepare<[object], Row>(`SELECT ${COLUMNS} FROM admin_audit WHERE ${where} ORDER BY seq DESC LIMIT @limit`)
-        .all({ ...Object.fromEntries(given), before, limit })
+        .all({ ...Object.fromEntries(conditions), before, limit })
         .map(toEntry);
     },
     from: (after, limit) => from.all(after, limit).map(toEntry),

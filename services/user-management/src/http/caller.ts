@@ -61,9 +61,9 @@ export function createTokenCheck(issuer: Pick<Issuer, 'verify'>, now: () => Epoc
  * stolen token what requires a recent login.
  */
 function withinLife({ iat, exp }: VerifiedClaims, requirements: TokenRequirements): TokenRequirements {
-  const { maxAuthAgeSeconds: most } = requirements;
+  const { maxAuthAgeSeconds: maxAgeSeconds } = requirements;
   const lifeSeconds = Number(exp) - Number(iat);
-  if (most === undefined || most < lifeSeconds) return requirements;
+  if (maxAgeSeconds === undefined || maxAgeSeconds < lifeSeconds) return requirements;
   return { ...requirements, maxAuthAgeSeconds: Math.max(1, Math.floor(lifeSeconds / 3)) };
 }
 

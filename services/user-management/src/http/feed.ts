@@ -65,13 +65,13 @@ interface Counted {
   readonly isFirst: boolean;
 }
 
-function createCounter(most: number, clock: Clock): (key: string) => Counted {
+function createCounter(limit: number, clock: Clock): (key: string) => Counted {
   const records = new Map<string, { count: number; readonly until: DurationMs }>();
   return (key) => {
     const now = clock.monotonic();
-    const held = records.get(key);
-    const isNew = held === undefined || held.until <= now;
-    const record = isNew ? { count: 0, until: now + WINDOW_MS } : held;
+    const existing = records.get(key);
+    const isNew = existing === undefined || existing.until <= now;
+    const record = isNew ? { count: 0, until: now + WINDOW_MS } : existing;
     if (isNew) {
       // Behind those that are older.
       records.delete(key);
@@ -80,7 +80,7 @@ function createCounter(most: number, clock: Clock): (key: string) => Counted {
       if (records.size > MAX_KEYS && oldest !== undefined) records.delete(oldest);
     }
     record.count++;
-    return { waitMs: record.count > most ? record.until - now : 0, isFirst: record.count === most + 1 };
+    return { waitMs: record.count > limit ? record.until - now : 0, isFirst: record.count === limit + 1 };
   };
 }
 

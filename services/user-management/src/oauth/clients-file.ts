@@ -107,9 +107,9 @@ export function toClients(
 
 export type FileClient = z.output<typeof client>;
 
-function registered(clientId: string, given: FileClient): Client {
-  const secretHashes = 'secrets' in given ? given.secrets.map(hashSecret) : [];
-  const { secrets: _hashed, ...rest } = { secrets: [], ...given };
+function registered(clientId: string, client: FileClient): Client {
+  const secretHashes = 'secrets' in client ? client.secrets.map(hashSecret) : [];
+  const { secrets: _hashed, ...rest } = { secrets: [], ...client };
   // Absent members are left out, not undefined.
   return { ...JSON.parse(JSON.stringify(rest)), clientId, secretHashes };
 }

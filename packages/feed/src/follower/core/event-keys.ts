@@ -298,5 +298,5 @@ function forgetPosition(draft: Draft): void {
   draft.segment = null;
   draft.heartbeat = null;
   draft.awaitedHeartbeat = null;
-  draft.repair = { ...draft.repair, dueAt: null, must: false, submittedAt: null };
+  draft.repair = { ...draft.repair, dueAt: null, mustRestart: false, submittedAt: null };
 }

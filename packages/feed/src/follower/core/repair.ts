@@ -32,16 +32,16 @@ export function scheduleRepair(draft: Draft, on: TransportRole): void {
 /** The same if everything must be read again, from another position than that of the transport. */
 function scheduleReplay(draft: Draft): void {
   schedule(draft, true);
-  draft.repair = { ...draft.repair, must: true };
+  draft.repair = { ...draft.repair, mustRestart: true };
 }
 
-function schedule(draft: Draft, must: boolean): void {
+function schedule(draft: Draft, mustRestart: boolean): void {
   const { repair } = draft;
   if (repair.dueAt !== null) return;
   const now = draft.at.monotonic;
   const attempts = now - repair.mendedAt >= QUIET_MS ? 0 : repair.attempts;
   const delay = attempts === 0 ? draft.at.random * SPREAD_MS : attemptMs(attempts, draft.at.random);
-  draft.repair = { ...repair, attempts, dueAt: now + delay, must, seq: draft.logState.seq };
+  draft.repair = { ...repair, attempts, dueAt: now + delay, mustRestart, seq: draft.logState.seq };
 }
 
 /** Runs the repair of a gap or a fork when it is due. Called at the end of every step. */
@@ -51,18 +51,18 @@ export function repairWhatIsDue(draft: Draft): void {
   if (repair.dueAt === null || now < repair.dueAt) return;
   const transport = repairTransport(draft);
   const { isRead, open } = draft.transports[transport];
-  const getsOn = draft.logState.seq > repair.seq && !repair.must;
-  const isFirstTry = repair.attempts === 0 && !repair.must;
+  const getsOn = draft.logState.seq > repair.seq && !repair.mustRestart;
+  const isFirstTry = repair.attempts === 0 && !repair.mustRestart;
   if (!isRead) openFallback(draft, draft.cause ?? 'gap');
   // A transport without a connection requests its start position when it connects.
   else if (open && !getsOn && !isFirstTry) restart(draft, transport, draft.cause ?? 'gap');
   const attempts = getsOn ? repair.attempts : repair.attempts + 1;
   const dueAt = now + attemptMs(attempts, draft.at.random);
-  draft.repair = { ...draft.repair, attempts, dueAt, must: false, seq: draft.logState.seq };
+  draft.repair = { ...draft.repair, attempts, dueAt, mustRestart: false, seq: draft.logState.seq };
 }
 
 export function noteMended(draft: Draft): void {
-  draft.repair = { ...draft.repair, dueAt: null, must: false, mendedAt: draft.at.monotonic, submittedAt: null };
+  draft.repair = { ...draft.repair, dueAt: null, mustRestart: false, mendedAt: draft.at.monotonic, submittedAt: null };
 }
 
 function repairTransport({ settings }: Draft): TransportRole {

@@ -319,7 +319,7 @@ interface RepairState {
   /** When the next attempt is due, monotonic ms; null: nothing is to be repaired. */
   readonly dueAt: DurationMs | null;
   /** Whether that attempt must restart the transport even if it makes progress: it reads from the wrong position. */
-  readonly must: boolean;
+  readonly mustRestart: boolean;
   /** Consecutive attempts, from 0 again after a quiet time. */
   readonly attempts: number;
   /** The position at the last attempt: one that makes progress is not restarted. */

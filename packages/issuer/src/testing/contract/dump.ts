@@ -61,7 +61,7 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
   for (const sid of SIDS) {
     const session = await sessions.find(sid);
     if (session !== undefined) found[sid] = session;
-    for (const digest of DIGESTS) if (await sessions.isSpent(sid, bytes(digest))) spent.push(`${sid} ${digest}`);
+    for (const digest of DIGESTS) if (await sessions.isUsed(sid, bytes(digest))) spent.push(`${sid} ${digest}`);
   }
   const cutoffs: CutOffRow[] = [];
   for (const [iss, claim, value] of CUTOFFS) {
@@ -105,11 +105,13 @@ export async function dumpOf({ read, log }: Store): Promise<Dump> {
   );
   assert.deepEqual(log.lowest(), await read.outbox.lowest());
   for (const { seq, jti } of outbox) assert.equal(log.idAt(seq), jti);
-  const words = EPOCHS.map((epoch) => [epoch, log.closingEvent(epoch)] as const).filter(([, jws]) => jws !== undefined);
+  const closingEvents = EPOCHS.map((epoch) => [epoch, log.closingEvent(epoch)] as const).filter(
+    ([, jws]) => jws !== undefined,
+  );
   return {
     ...rows,
     sentSeq: log.sentSeq(EPOCH),
-    closingEvents: Object.fromEntries(words) as Record<string, string>,
+    closingEvents: Object.fromEntries(closingEvents) as Record<string, string>,
     unsent: log.unsentClosingEvents(),
   };
 }

@@ -141,9 +141,10 @@ export const sessionOperations: Writes<'sessions'> = {
       }),
     },
   ],
-  'sessions.prove': {
+  'sessions.reauthenticate': {
     given: async (tx) => void (await tx.sessions.requireReauthentication('sid', 's-1', 'asked')),
-    run: (tx) => tx.sessions.prove({ sid: 's-1', at: LATER, amr: ['otp', 'pwd'], acr: 'high', credentialVersion: 2 }),
+    run: (tx) =>
+      tx.sessions.reauthenticate({ sid: 's-1', at: LATER, amr: ['otp', 'pwd'], acr: 'high', credentialVersion: 2 }),
     changes: (before) =>
       patch(
         before,

@@ -40,9 +40,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 
   async 'sessions are listed newest first, page by page'({ sessions }) {
-    const asked = { sub: undefined, clientId: undefined, ended: true, after: undefined, limit: 10, at: START };
+    const query = { sub: undefined, clientId: undefined, ended: true, after: undefined, limit: 10, at: START };
     const list = async (more: Partial<SessionListQuery>) =>
-      (await sessions.list({ ...asked, ...more })).map(({ sid }) => sid);
+      (await sessions.list({ ...query, ...more })).map(({ sid }) => sid);
     assert.deepEqual(await list({}), ['s-4', 's-3', 's-2', 's-1']);
     assert.deepEqual(await list({ ended: false }), ['s-3', 's-2', 's-1']);
     assert.deepEqual(await list({ ended: false, at: IDLE }), []);

@@ -17,10 +17,10 @@ export function createSessions({ state, draft }: Access): Sessions {
     if (row !== undefined) draft().sessions.set(sid, { ...row, ...columns });
   }
 
-  function spend(sid: string, digest: Buffer): void {
+  function storeUsedDigest(sid: string, digest: Buffer): void {
     const key = keyOf(sid, digest);
-    if (state().spent.has(key)) throw new Error(`session ${sid} has spent this before`);
-    draft().spent.set(key, sid);
+    if (state().usedDigests.has(key)) throw new Error(`session ${sid} has used this before`);
+    draft().usedDigests.set(key, sid);
   }
 
   function raiseGreatestExp(exp: EpochMillis): void {
@@ -31,13 +31,13 @@ export function createSessions({ state, draft }: Access): Sessions {
     find: async (sid) => toSession(state().sessions.get(sid)),
     findBySelector: async (selector) => toSession(all().find((row) => row.selector === selector)),
     findByFormerSelector: async () => undefined,
-    isSpent: async (sid, digest) => state().spent.has(keyOf(sid, digest)),
+    isUsed: async (sid, digest) => state().usedDigests.has(keyOf(sid, digest)),
     async liveSids(sub, exceptSid, at) {
       return live('sub', sub, at).flatMap(({ sid }) => (sid === exceptSid ? [] : [sid]));
     },
-    async listSids(claim, value, most) {
+    async listSids(claim, value, limit) {
       const rows = of(claim, value).filter(({ greatestExp }) => greatestExp > 0);
-      return rows.slice(0, most).map(({ sid }) => sid);
+      return rows.slice(0, limit).map(({ sid }) => sid);
     },
     async count(claim, value, at) {
       const rows = live(claim, value, at);
@@ -80,14 +80,14 @@ export function createSessions({ state, draft }: Access): Sessions {
       const rotation = { verifierHash: nextHash, formerHash, rotatedAt: minted.at, sealed };
       patch(minted.sid, { ...mintedOf(row, minted), ...rotation });
       raiseGreatestExp(minted.exp);
-      spend(minted.sid, formerDigest);
+      storeUsedDigest(minted.sid, formerDigest);
       return true;
     },
     async renew({ sid, presentedJti, presentedDigest, at }) {
       const row = state().sessions.get(sid);
       if (row === undefined || row.endedAt !== null || row.newestJti !== presentedJti) return false;
       patch(sid, { renewedJti: presentedJti, renewedAt: at });
-      spend(sid, presentedDigest);
+      storeUsedDigest(sid, presentedDigest);
       return true;
     },
     async mint(minted) {
@@ -95,7 +95,7 @@ export function createSessions({ state, draft }: Access): Sessions {
       const row = state().sessions.get(minted.sid);
       if (row !== undefined) patch(minted.sid, mintedOf(row, minted));
     },
-    async prove({ sid, at, amr, acr, credentialVersion }) {
+    async reauthenticate({ sid, at, amr, acr, credentialVersion }) {
       patch(sid, { authTime: at, amr, acr, credentialVersion, reauthenticationReason: null });
     },
     async setCredentialVersion(sid, credentialVersion) {
@@ -129,7 +129,7 @@ export function createSessions({ state, draft }: Access): Sessions {
 
   function forget(sid: string): void {
     draft().sessions.delete(sid);
-    for (const [key, owner] of state().spent) if (owner === sid) draft().spent.delete(key);
+    for (const [key, owner] of state().usedDigests) if (owner === sid) draft().usedDigests.delete(key);
   }
 }
 

@@ -31,7 +31,7 @@ export interface State {
   readonly keys: Map<string, KeyRow>;
   readonly sessions: Map<string, SessionRow>;
   /** By `keyOf(sid, digest)`: the sid. */
-  readonly spent: Map<string, string>;
+  readonly usedDigests: Map<string, string>;
   readonly clients: Map<string, RegisteredClient>;
   /** By `keyOf(clientId, digest)`: until when it is remembered. */
   readonly assertions: Map<string, EpochMillis>;
@@ -65,7 +65,7 @@ export function createState(): State {
     },
     keys: new Map(),
     sessions: new Map(),
-    spent: new Map(),
+    usedDigests: new Map(),
     clients: new Map(),
     assertions: new Map(),
     cutoffs: new Map(),
@@ -84,7 +84,7 @@ export function copyState(state: State): State {
     meta: state.meta,
     keys: new Map(state.keys),
     sessions: new Map(state.sessions),
-    spent: new Map(state.spent),
+    usedDigests: new Map(state.usedDigests),
     clients: new Map(state.clients),
     assertions: new Map(state.assertions),
     cutoffs: new Map(state.cutoffs),

@@ -45,8 +45,8 @@ interface Open {
  * Makes a store in memory, for tests: nothing is durable, and each transaction copies the maps.
  * @throws TypeError for an option that is unknown or of another type
  */
-export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
-  const { beforeStatement = () => undefined } = storeOptions(given);
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  const { beforeStatement = () => undefined } = storeOptions(options);
   const contexts = new AsyncLocalStorage<Open>();
   let committed = createState();
   let last: Promise<unknown> = Promise.resolve();

@@ -107,8 +107,8 @@ function createRevocations({ state, draft }: Access): Revocations {
     row: async (iss, claim, value) => find(iss, claim, value),
     async merge(cutoff) {
       const { iss, claim, value } = cutoff;
-      const held = find(iss, claim, value);
-      draft().cutoffs.set(keyOf(iss, claim, value), held === undefined ? cutoff : mergeRows(held, cutoff));
+      const existing = find(iss, claim, value);
+      draft().cutoffs.set(keyOf(iss, claim, value), existing === undefined ? cutoff : mergeRows(existing, cutoff));
     },
     async prune(before) {
       const dead = [...state().cutoffs].filter(([, { expiresAt }]) => expiresAt < before);
