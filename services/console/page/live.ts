@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Frame, Instance, Me, Propagation, Receipt, Revocation } from '../src/frames.ts';
+import type { Frame, Instance, Me, Propagation, Receipt, Revocation, UserEvent } from '../src/frames.ts';
 import { fromRows } from '../src/frames.ts';
 import { OWN_PAGE, onLoggedOut } from './api.ts';
 
@@ -13,9 +13,23 @@ export interface Live {
   readonly revocations: readonly Revocation[];
   readonly receipts: ReadonlyMap<string, Receipt>;
   readonly propagation: readonly Propagation[];
+  /** Events of users, the newest last, at most `KEPT_EVENTS`. */
+  readonly events: readonly UserEvent[];
+  /** How many events are not among them. */
+  readonly missedEvents: number;
 }
 
-const NOTHING: Live = { me: undefined, instances: new Map(), revocations: [], receipts: new Map(), propagation: [] };
+const KEPT_EVENTS = 2_000;
+
+const NOTHING: Live = {
+  me: undefined,
+  instances: new Map(),
+  revocations: [],
+  receipts: new Map(),
+  propagation: [],
+  events: [],
+  missedEvents: 0,
+};
 const BEHIND_MS = 3_000;
 const FROZEN_MS = 10_000;
 /** Shortest time between two updates of the page: ten a second. */
@@ -81,6 +95,12 @@ function apply(frame: Frame): void {
     case 'propagation':
       live = { ...live, propagation: frame.points };
       break;
+    case 'events': {
+      const events = [...live.events, ...frame.items];
+      const dropped = Math.max(0, events.length - KEPT_EVENTS);
+      live = { ...live, events: events.slice(dropped), missedEvents: live.missedEvents + frame.missed + dropped };
+      break;
+    }
     case 'ended':
       isOut = true;
       break;

@@ -2,14 +2,22 @@ import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Announcer } from './announcer.tsx';
 import { call } from './api.ts';
+import { Audit } from './audit.tsx';
+import { Clients } from './clients.tsx';
+import { Explain } from './explain.tsx';
 import { Fleet } from './fleet.tsx';
 import { Keyboard } from './keyboard.tsx';
+import { Keys } from './keys.tsx';
 import { lastBeat, may, startLive, useLive, useTime } from './live.ts';
+import { Log } from './log.tsx';
 import { Login, StepUp } from './login.tsx';
 import { Now } from './now.tsx';
 import { Notice } from './parts.tsx';
+import { People } from './people.tsx';
+import { Revocations } from './revocations.tsx';
 import { Link, usePlace } from './router.tsx';
 import { SearchBox } from './search.tsx';
+import { Sessions } from './sessions.tsx';
 import { ageText, clockText, zoneText } from './text.ts';
 
 interface Section {
@@ -21,9 +29,17 @@ interface Section {
   readonly View: (props: { readonly id: string }) => preact.ComponentChildren;
 }
 
-export const SECTIONS: readonly Section[] = [
+const SECTIONS: readonly Section[] = [
   { page: '', name: 'Now', requires: 'listInstances', key: 'n', View: Now },
   { page: 'fleet', name: 'Fleet', requires: 'listInstances', key: 'f', View: Fleet },
+  { page: 'revocations', name: 'Revocations', requires: 'listRevocations', key: 'r', View: Revocations },
+  { page: 'people', name: 'People', requires: 'listUsers', key: 'p', View: People },
+  { page: 'sessions', name: 'Sessions', requires: 'listSessions', key: 's', View: Sessions },
+  { page: 'explain', name: 'Explain', requires: 'explain', key: 'e', View: Explain },
+  { page: 'keys', name: 'Keys and epochs', requires: 'listKeys', key: 'k', View: Keys },
+  { page: 'clients', name: 'Clients', requires: 'listClients', key: 'c', View: Clients },
+  { page: 'log', name: 'Log', requires: 'listRevocations', key: 'l', View: Log },
+  { page: 'audit', name: 'Audit', requires: 'listAudit', key: 'a', View: Audit },
 ];
 
 function App() {

@@ -85,6 +85,24 @@ export interface Propagation {
   readonly reached: number;
 }
 
+/** What happened to a user, as `GET /admin/events` returns it. */
+export interface UserEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: string;
+  readonly sub: string | null;
+  readonly username: string | null;
+  readonly sid: string | null;
+  readonly clientId: string | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+  readonly actor: string | null;
+  readonly txn: string | null;
+  readonly deviceName: string | null;
+  readonly origin: { readonly address?: string; readonly userAgent?: string };
+  readonly count: number;
+}
+
 export type Frame =
   /** What follows is the complete state. */
   | { readonly type: 'begin'; readonly now: number }
@@ -96,6 +114,8 @@ export type Frame =
   | { readonly type: 'revocations'; readonly items: readonly Revocation[] }
   | { readonly type: 'receipt'; readonly txn: string; readonly receipt: Receipt }
   | { readonly type: 'propagation'; readonly points: readonly Propagation[] }
+  /** The newest last. `missed`: how many came between that are not sent. */
+  | { readonly type: 'events'; readonly items: readonly UserEvent[]; readonly missed: number }
   /** The last frame: the session of the operator has ended. */
   | { readonly type: 'ended' };
 

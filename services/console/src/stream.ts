@@ -69,10 +69,12 @@ export async function writeStream(response: Response, options: StreamOptions): P
         const may = (operation: string) => me.operations.includes(operation);
         if (may('listInstances')) await watch.refreshInstances(ask);
         if (may('listRevocations') && may('getRevocation')) await watch.refreshRevocations(ask);
+        if (may('listEvents')) await watch.refreshEvents(ask);
         if (signal.aborted) break;
         write({ type: 'beat', now });
         if (may('listInstances')) changes.instances();
         if (may('listRevocations')) changes.revocations();
+        if (may('listEvents')) changes.events();
       }
       await pause(TICK_MS - (options.clock.monotonic() - began), signal);
     }
@@ -104,7 +106,17 @@ function createChanges(watch: Watch, write: (frame: Frame) => void) {
   const sent = new Map<string, Instance>();
   const receipts = new Map<string, unknown>();
   let revocationsText = '';
+  let lastEvent: number | undefined;
   return {
+    events() {
+      const { events } = watch;
+      const items = events.filter(({ seq }) => seq > (lastEvent ?? 0));
+      const [first] = items;
+      if (first === undefined) return;
+      const missed = lastEvent === undefined ? 0 : first.seq - lastEvent - 1;
+      lastEvent = items.at(-1)?.seq;
+      write({ type: 'events', items, missed });
+    },
     instances() {
       const changed = [...watch.instances.values()].filter((one) => !isSame(sent.get(one.id), one));
       const removed = [...sent.keys()].filter((id) => !watch.instances.has(id));

@@ -1,5 +1,5 @@
 import type { Clock } from '@rescind/revocation';
-import type { Instance, Propagation, Receipt, Revocation } from './frames.ts';
+import type { Instance, Propagation, Receipt, Revocation, UserEvent } from './frames.ts';
 import type { UpstreamResponse } from './upstream.ts';
 import { jsonOf } from './upstream.ts';
 
@@ -12,6 +12,10 @@ export interface Watch {
   refreshInstances(ask: Ask): Promise<void>;
   /** Requests the newest revocations again, and the receipts that are not complete yet. */
   refreshRevocations(ask: Ask): Promise<void>;
+  /** Requests the newest events of users. */
+  refreshEvents(ask: Ask): Promise<void>;
+  /** Events of users, the newest last, at most `MAX_EVENTS`. */
+  readonly events: readonly UserEvent[];
   readonly instances: ReadonlyMap<string, Instance>;
   /** The newest first. */
   readonly revocations: readonly Revocation[];
@@ -34,6 +38,10 @@ const SLOW_MS = 10_000;
 /** Points of the propagation that are kept: memory. */
 const MAX_POINTS = 2_000;
 
+/** Events that are kept, and requests for one round: 200 each. */
+const MAX_EVENTS = 1_000;
+const EVENT_PAGES = 5;
+
 interface FleetBody {
   readonly now: number;
   readonly items: readonly (Omit<Instance, 'asOf'> & { readonly ageMs: number | null })[];
@@ -45,6 +53,7 @@ export function createWatch(clock: Clock): Watch {
   const points = new Map<string, Propagation>();
   const askedAt = new Map<string, number>();
   let revocations: readonly Revocation[] = [];
+  let events: readonly UserEvent[] = [];
   let now = 0;
 
   /** Runs `work` unless it runs already or has run within `FRESH_MS`. */
@@ -120,7 +129,28 @@ export function createWatch(clock: Clock): Watch {
     if (points.size > MAX_POINTS && oldest !== undefined) points.delete(oldest);
   }
 
+  async function readEvents(ask: Ask): Promise<void> {
+    const last = events.at(-1)?.seq ?? 0;
+    const found: UserEvent[] = [];
+    let after: string | undefined;
+    for (let pages = 0; pages < (last === 0 ? 1 : EVENT_PAGES); pages++) {
+      const response = await ask(
+        `/admin/events?limit=200${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
+      );
+      if (response.status !== 200) return;
+      const page = jsonOf(response.text) as { readonly items: readonly UserEvent[]; readonly next?: string };
+      found.push(...page.items.filter(({ seq }) => seq > last));
+      after = page.next;
+      if (after === undefined || (page.items.at(-1)?.seq ?? 0) <= last + 1) break;
+    }
+    if (found.length > 0) events = [...events, ...found.toSorted((a, b) => a.seq - b.seq)].slice(-MAX_EVENTS);
+  }
+
   return {
+    get events() {
+      return events;
+    },
+    refreshEvents: (ask) => once('events', () => readEvents(ask)),
     instances,
     receipts,
     get revocations() {

@@ -1,0 +1,112 @@
+import { useEffect, useState } from 'preact/hooks';
+import { call, sentenceOf } from './api.ts';
+import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
+import { Link, setQuery, usePlace } from './router.tsx';
+
+interface Entry {
+  readonly seq: number;
+  readonly at: number;
+  readonly who: string;
+  readonly operation: string;
+  readonly targets: readonly string[];
+  readonly reason: string | null;
+  readonly why: string | null;
+  readonly result: string;
+  readonly requestId: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+interface Verification {
+  readonly intact: boolean;
+  readonly entries: number;
+  readonly broken: { readonly seq: number; readonly why: string } | null;
+}
+
+const FILTERS = ['who', 'operation', 'target', 'result'] as const;
+
+/** Who did what and why, executed or refused, with whether the entries are intact. */
+export function Audit() {
+  const { query } = usePlace();
+  const filter = new URLSearchParams();
+  for (const name of FILTERS) {
+    const value = query.get(name);
+    if (value) filter.set(name, value);
+  }
+  const seq = Number(query.get('seq'));
+  if (seq > 0) filter.set('after', String(seq + 1));
+  const list = useList<Entry>(`audit?${filter}`, seq > 0 ? 1 : 100);
+  const [verified, setVerified] = useState<Verification>();
+  const [failure, setFailure] = useState<string>();
+  useEffect(() => {
+    call<Verification>('/admin/audit/verification').then(setVerified, (error) => setFailure(sentenceOf(error)));
+  }, []);
+  return (
+    <>
+      <Title>Audit</Title>
+      {failure && <Notice kind="error">{failure}</Notice>}
+      {verified && (
+        <Notice kind={verified.intact ? 'success' : 'error'}>
+          {verified.intact
+            ? `Verified: ${verified.entries.toLocaleString('en')} entries, each present and unchanged.`
+            : `Entry ${verified.broken?.seq} is ${verified.broken?.why}.`}
+        </Notice>
+      )}
+      <Card title="The latest first">
+        <div class="filters">
+          {FILTERS.map((name) => (
+            <input
+              key={name}
+              type="search"
+              aria-label={name}
+              placeholder={name}
+              value={query.get(name) ?? ''}
+              onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim(), seq: '' })}
+            />
+          ))}
+        </div>
+        <Listing list={list} of="entries" empty="No entry.">
+          {(entries) => (
+            <table class="rows">
+              <thead>
+                <tr>
+                  <th scope="col" class="number">
+                    Entry
+                  </th>
+                  <th scope="col">When</th>
+                  <th scope="col">Who</th>
+                  <th scope="col">What</th>
+                  <th scope="col">Why</th>
+                  <th scope="col">Result</th>
+                </tr>
+              </thead>
+              <tbody>
+                {entries.map((one) => (
+                  <tr key={one.seq}>
+                    <td data-label="Entry" class="number">
+                      {one.seq}
+                    </td>
+                    <td data-label="When">
+                      <Ago at={one.at} />
+                    </td>
+                    <td data-label="Who">{one.who}</td>
+                    <td data-label="What" class="main">
+                      {one.operation} <span class="about">{one.targets.join(', ')}</span>
+                    </td>
+                    <td data-label="Why">{one.why ?? '—'}</td>
+                    <td data-label="Result">
+                      {typeof one.details.txn === 'string' ? (
+                        <Link to={`/revocations/${encodeURIComponent(one.details.txn)}`}>{one.result}</Link>
+                      ) : (
+                        one.result
+                      )}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </Listing>
+      </Card>
+    </>
+  );
+}

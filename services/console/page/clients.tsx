@@ -1,0 +1,104 @@
+import { ActButton } from './act.tsx';
+import { may } from './live.ts';
+import { Card, Listing, Title, useList } from './parts.tsx';
+import { Link } from './router.tsx';
+
+interface Client {
+  readonly clientId: string;
+  readonly name: string;
+  readonly authMethod: string;
+  readonly mayIntrospect: boolean;
+  readonly scope?: string;
+  readonly audience?: readonly string[];
+  readonly disabled: boolean;
+  readonly secrets: number;
+}
+
+/** The registered applications. */
+export function Clients() {
+  const list = useList<Client>('clients?', 1);
+  return (
+    <>
+      <Title cli="rescind clients">Clients</Title>
+      <Card title="Applications" about="Registering one and its secrets: the command line, or the administration.">
+        <Listing list={list} of="clients" empty="There is no client.">
+          {(clients) => (
+            <table class="rows">
+              <thead>
+                <tr>
+                  <th scope="col">Client</th>
+                  <th scope="col">Name</th>
+                  <th scope="col">Authenticates by</th>
+                  <th scope="col">Audiences</th>
+                  <th scope="col">State</th>
+                  <th scope="col">
+                    <span class="aloud">Acts</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {clients.map((one) => (
+                  <tr key={one.clientId}>
+                    <td data-label="Client" class="main">
+                      {may('listSessions') ? (
+                        <Link to={`/sessions?client_id=${encodeURIComponent(one.clientId)}`}>{one.clientId}</Link>
+                      ) : (
+                        one.clientId
+                      )}
+                    </td>
+                    <td data-label="Name">{one.name}</td>
+                    <td data-label="Authenticates by">
+                      {one.authMethod === 'none' ? 'nothing (public)' : one.authMethod}
+                      {one.secrets > 1 && ` (${one.secrets} secrets)`}
+                    </td>
+                    <td data-label="Audiences">{one.audience?.join(', ') ?? 'all services'}</td>
+                    <td data-label="State">
+                      <span class={`badge ${one.disabled ? 'bad' : 'good'}`}>
+                        {one.disabled ? 'disabled' : 'enabled'}
+                      </span>
+                    </td>
+                    <td class="acts">
+                      <ClientAct client={one} done={list.reload} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </Listing>
+      </Card>
+    </>
+  );
+}
+
+function ClientAct({ client: { clientId, disabled }, done }: { readonly client: Client; readonly done: () => void }) {
+  const path = `/admin/clients/${encodeURIComponent(clientId)}`;
+  return disabled ? (
+    <ActButton
+      act={{
+        operation: 'enableClient',
+        label: 'Enable …',
+        title: `Let ${clientId} log in again?`,
+        path: `${path}/enable`,
+        tier: 'one',
+        consequence: 'Earlier tokens stay denied.',
+        done,
+      }}
+    />
+  ) : (
+    <ActButton
+      act={{
+        operation: 'disableClient',
+        label: 'Disable …',
+        title: `Disable ${clientId}?`,
+        path: `${path}/disable`,
+        body: { confirm: 'everybody' },
+        reason: 'client_disabled',
+        cutoffs: [{ claim: 'client_id', value: clientId }],
+        tier: 'wide',
+        consequence: 'Its logins and refreshes are refused until it is enabled.',
+        done,
+      }}
+    />
+  );
+}

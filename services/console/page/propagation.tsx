@@ -1,0 +1,152 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { useLive } from './live.ts';
+import { Ago, Card } from './parts.tsx';
+import { msText } from './text.ts';
+
+/** Rows of the table twin. */
+const ROWS = 20;
+const HEIGHT = 220;
+
+/** How long revocations took to reach the instances over time, drawn by uPlot; the same numbers as a table. */
+export function PropagationChart() {
+  const { propagation } = useLive();
+  const [isTable, setTable] = useState(false);
+  if (propagation.length < 2) return null;
+  return (
+    <Card
+      title="Propagation"
+      about="From the commit of each revocation until its instances denied it: p50, p95 and p99 of them."
+      actions={
+        <button type="button" class="small" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+          {isTable ? 'Show the chart' : 'Show as a table'}
+        </button>
+      }
+    >
+      {isTable ? <Table /> : <Chart />}
+    </Card>
+  );
+}
+
+function Chart() {
+  const { propagation } = useLive();
+  const box = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | undefined>(undefined);
+  const data: uPlot.AlignedData = [
+    propagation.map(({ at }) => at / 1_000),
+    propagation.map(({ p50 }) => p50),
+    propagation.map(({ p95 }) => p95),
+    propagation.map(({ p99 }) => p99),
+  ];
+  const latest = useRef(data);
+  latest.current = data;
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const draw = () => {
+      chart.current?.destroy();
+      chart.current = new uPlot(optionsOf(element), latest.current, element);
+    };
+    draw();
+    const observer = new ResizeObserver(() => chart.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
+    // A canvas does not follow the style sheet.
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    return () => {
+      observer.disconnect();
+      dark.removeEventListener('change', draw);
+      chart.current?.destroy();
+    };
+  }, []);
+  useEffect(() => chart.current?.setData(data), [propagation]);
+  const last = propagation.at(-1);
+  return (
+    <>
+      <ul class="legend">
+        {(['p50', 'p95', 'p99'] as const).map((name) => (
+          <li key={name} class={name}>
+            {name} <strong>{msText(last?.[name] ?? null)}</strong>
+          </li>
+        ))}
+      </ul>
+      <div
+        ref={box}
+        class="plot"
+        role="img"
+        aria-label={`${propagation.length} revocations; the button shows them as a table`}
+      />
+    </>
+  );
+}
+
+function optionsOf(element: HTMLElement): uPlot.Options {
+  const style = getComputedStyle(element);
+  const color = (name: string) => style.getPropertyValue(name).trim();
+  const axis = {
+    stroke: color('--plot-text'),
+    grid: { stroke: color('--plot-grid'), width: 1 },
+    ticks: { stroke: color('--plot-grid'), width: 1 },
+    font: '12px ui-sans-serif, system-ui, sans-serif',
+  };
+  const series = (label: string, stroke: string, dash?: number[]): uPlot.Series => ({
+    ...{ label, stroke, width: 1, points: { show: true, size: 4, stroke, fill: stroke } },
+    ...(dash && { dash }),
+  });
+  return {
+    width: Math.max(200, element.clientWidth),
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false } },
+    scales: { y: { distr: 3 } },
+    axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map((ms) => (ms === null ? '' : msText(ms))) }],
+    series: [
+      {},
+      series('p50', color('--plot-p50')),
+      series('p95', color('--plot-p95'), [6, 3]),
+      series('p99', color('--plot-p99'), [2, 3]),
+    ],
+  };
+}
+
+function Table() {
+  const { propagation } = useLive();
+  return (
+    <table class="rows">
+      <thead>
+        <tr>
+          <th scope="col">Committed</th>
+          {['p50', 'p95', 'p99', 'Denied on'].map((name) => (
+            <th key={name} scope="col" class="number">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {propagation
+          .slice(-ROWS)
+          .toReversed()
+          .map(({ at, p50, p95, p99, of, reached }) => (
+            <tr key={`${at}-${p50}`}>
+              <td data-label="Committed" class="main">
+                <Ago at={at} />
+              </td>
+              <td data-label="p50" class="number">
+                {msText(p50)}
+              </td>
+              <td data-label="p95" class="number">
+                {msText(p95)}
+              </td>
+              <td data-label="p99" class="number">
+                {msText(p99)}
+              </td>
+              <td data-label="Denied on" class="number">
+                {reached} of {of}
+              </td>
+            </tr>
+          ))}
+      </tbody>
+    </table>
+  );
+}

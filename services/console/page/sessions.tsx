@@ -1,0 +1,99 @@
+import { useState } from 'preact/hooks';
+import { ActButton } from './act.tsx';
+import type { Session } from './api.ts';
+import { Card, Listing, Title, useList } from './parts.tsx';
+import { setQuery, usePlace } from './router.tsx';
+import { SessionRows } from './session-rows.tsx';
+import { countText } from './text.ts';
+
+/** Most cut-offs in one revocation. */
+const MOST = 200;
+
+/** Sessions of all users, filtered by the address; chosen ones end in one revocation. */
+export function Sessions() {
+  const { query } = usePlace();
+  const filter = new URLSearchParams();
+  for (const name of ['client_id', 'sub', 'ended']) {
+    const value = query.get(name);
+    if (value) filter.set(name, value);
+  }
+  const sid = query.get('sid');
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const list = useList<Session>(`sessions?${filter}`);
+  const changed = () => {
+    setChosen(new Set());
+    list.reload();
+  };
+  const toggle = (one: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(one) && next.size < MOST) next.add(one);
+    setChosen(next);
+  };
+  return (
+    <>
+      <Title cli="rescind sessions">Sessions</Title>
+      <Card
+        title="The newest first"
+        actions={
+          chosen.size > 0 && (
+            <ActButton
+              isMain
+              act={{
+                operation: 'createRevocation',
+                label: `End ${countText(chosen.size, 'session')} …`,
+                title: `End ${countText(chosen.size, 'session')}?`,
+                path: '/admin/revocations',
+                body: { cutoffs: [...chosen].map((value) => ({ claim: 'sid', value })), confirm: 'everybody' },
+                cutoffs: [...chosen].map((value) => ({ claim: 'sid', value })),
+                reason: 'ended_by_administrator',
+                tier: chosen.size === 1 ? 'one' : 'wide',
+                consequence: 'All of them end in one revocation.',
+                done: changed,
+              }}
+            />
+          )
+        }
+      >
+        <div class="filters">
+          <input
+            type="search"
+            aria-label="Client"
+            placeholder="Client"
+            value={query.get('client_id') ?? ''}
+            onChange={(event) => setQuery({ client_id: event.currentTarget.value.trim() })}
+          />
+          <select
+            aria-label="Which sessions"
+            value={query.get('ended') ?? ''}
+            onChange={(event) => setQuery({ ended: event.currentTarget.value })}
+          >
+            <option value="">open</option>
+            <option value="true">open and ended</option>
+          </select>
+          {(sid || query.get('sub')) && (
+            <button type="button" class="small" onClick={() => setQuery({ sid: '', sub: '' })}>
+              Show all
+            </button>
+          )}
+        </div>
+        <Listing list={list} of="sessions" empty="No session is open.">
+          {(items) => (
+            <SessionRows
+              sessions={sid ? items.filter((one) => one.sid === sid) : items}
+              showsUser
+              changed={changed}
+              choose={(one) => (
+                <input
+                  type="checkbox"
+                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${one.deviceName ?? 'no name'}`}
+                  checked={chosen.has(one.sid)}
+                  onChange={() => toggle(one.sid)}
+                />
+              )}
+            />
+          )}
+        </Listing>
+      </Card>
+    </>
+  );
+}
