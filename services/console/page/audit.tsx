@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { call, sentenceOf } from './api.ts';
 import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
 import { Link, setQuery, usePlace } from './router.tsx';
+import { countText } from './text.ts';
 
 interface Entry {
   readonly seq: number;
@@ -47,7 +48,7 @@ export function Audit() {
       {verified && (
         <Notice kind={verified.intact ? 'success' : 'error'}>
           {verified.intact
-            ? `Verified: ${verified.entries.toLocaleString('en')} entries, each present and unchanged.`
+            ? `Verified: ${countText(verified.entries, 'entry', 'entries')}, present and unchanged.`
             : `Entry ${verified.broken?.seq} is ${verified.broken?.why}.`}
         </Notice>
       )}

@@ -54,12 +54,12 @@ function changed(): void {
 }
 
 /** The time of the issuer: ages do not depend on the clock of this device. */
-export const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at : Date.now());
+const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at : Date.now());
 
 /** The time of the last frame; undefined before the first. */
 export const lastBeat = (): number | undefined => beat?.now;
 
-export function statusOf(): Status {
+function statusOf(): Status {
   if (isOut) return 'out';
   if (!beat) return 'connecting';
   const silentMs = performance.now() - beat.at;

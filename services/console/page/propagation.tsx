@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { useLive } from './live.ts';
 import { Ago, Card } from './parts.tsx';
-import { msText } from './text.ts';
+import { colorOf, msText } from './text.ts';
 
 /** Rows of the table twin. */
 const ROWS = 20;
@@ -81,8 +81,7 @@ function Chart() {
 }
 
 function optionsOf(element: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(element);
-  const color = (name: string) => style.getPropertyValue(name).trim();
+  const color = (name: string) => colorOf(element, name);
   const axis = {
     stroke: color('--plot-text'),
     grid: { stroke: color('--plot-grid'), width: 1 },

@@ -65,3 +65,13 @@ export function denialText({ claim, value }: { readonly claim: string; readonly 
   };
   return claim === 'iss' ? 'everybody' : `${names[claim] ?? claim} ${shortId(value)}`;
 }
+
+/** The colour of a property of the style sheet as a canvas takes it: a canvas does not know `var()` and `light-dark()`. */
+export function colorOf(element: HTMLElement, property: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${property})`;
+  element.parentElement?.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Instance, InstanceState, Receipt } from '../src/frames.ts';
 import { useLive, useTime } from './live.ts';
 import { StateShape } from './parts.tsx';
-import { ageText, msText } from './text.ts';
+import { ageText, colorOf, msText } from './text.ts';
 
 /** Most tiles that are 220 pixels wide, and most that are elements at all; more are drawn on a canvas. */
 const LARGE = 24;
@@ -165,8 +165,7 @@ function Squares({ tiles, reached, longest }: SquaresProps) {
 function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longest }: SquaresProps): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
-  const style = getComputedStyle(canvas);
-  const color = (name: string) => style.getPropertyValue(name).trim();
+  const color = (name: string) => colorOf(canvas, name);
   const [good, bad, warn, line] = [
     color('--mark-good'),
     color('--mark-bad'),

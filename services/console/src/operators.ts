@@ -6,7 +6,7 @@ import type { UpstreamResponse } from './upstream.ts';
 import { callUpstream, codeOf, jsonOf } from './upstream.ts';
 
 /** What an operator enters. The names of members are those of `POST /login`. */
-export interface OperatorCredentials {
+interface OperatorCredentials {
   readonly username: string;
   readonly password: string;
   readonly totp?: string | undefined;

@@ -4,7 +4,7 @@ import type { UpstreamResponse } from './upstream.ts';
 import { jsonOf } from './upstream.ts';
 
 /** Sends a GET request to the administration with the token of an operator. */
-export type Ask = (path: string) => Promise<UpstreamResponse>;
+type Ask = (path: string) => Promise<UpstreamResponse>;
 
 /** What the console knows of the fleet and of the newest revocations, for all operators whose scopes permit to read it. */
 export interface Watch {
