@@ -102,6 +102,19 @@ test('responds to a long poll, or with 401 when its session ends', async () => {
   expect([response.status, await response.json()]).toEqual([401, { code: 'session_ended', retry: false, after_ms: 0 }]);
 });
 
+test('ends a long poll with 503 and Retry-After while the view is stale', async () => {
+  const { kit, polls, ends, poll } = await openSetting();
+  const ended = poll(kit.token());
+  await waitFor('the request waits', () => polls.length === 1);
+  kit.makeStale();
+  polls[0]?.respond({ secret: 1 });
+  const response = await ended;
+  const body = (await response.json()) as { readonly after_ms: number };
+  expect([response.status, body]).toMatchObject([503, { code: 'view_stale', retry: true }]);
+  expect(Number(response.headers.get('retry-after'))).toBe(Math.ceil(body.after_ms / 1000));
+  expect(ends.map(({ code }) => code)).toEqual(['view_stale']);
+});
+
 test('sends nothing after the application has closed a stream', async () => {
   const { kit, ends, streams, stream } = await openSetting();
   const errors: unknown[] = [];

@@ -38,6 +38,9 @@ const connections = new WeakMap<object, LiveConnection>();
 /** So many handshakes a second on one connection of Engine.IO, each of a namespace; twice as many at once. A signature costs more than a message. */
 const HANDSHAKES_PER_SECOND = 20;
 
+/** A client may leave so many acknowledgements out; each one costs memory. */
+const MAX_ACKS = 10_000;
+
 /** The access token of a guarded socket, as it was verified last; undefined for a socket of no guarded server. */
 export const tokenOf = (socket: Socket): VerifiedToken | undefined => connections.get(socket)?.token;
 
@@ -120,7 +123,7 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
     const send = (write: () => void) =>
       connection.admitOutgoing(() => {
         write();
-        if (queue.bytes() > maxBufferedBytes) connection.end('too_slow');
+        if (queue.bytes() > maxBufferedBytes || internals.acks.size > MAX_ACKS) connection.end('too_slow');
       });
     // What this socket sends goes through this client: events, acknowledgements and broadcasts of every adapter.
     internals.client = Object.create(client, {

@@ -109,7 +109,7 @@ export function guardSse(
 
 /**
  * Holds a request until there is something to respond, or its session ends: then the response is 401 (503 if this instance cannot decide) with
- * `{ code, retry, after_ms }`.
+ * `{ code, retry, after_ms }`, and with 503 `Retry-After`.
  * @param response without a head; the route is guarded
  * @param token the access token of the request
  * @throws TypeError for a wrong guard or option; RescindError as `Guard.watch` does
@@ -122,13 +122,16 @@ export function guardLongPoll(
 ): LongPoll {
   requireGuard('guardLongPoll', guard);
   const options = longPollOptions(given);
-  const respond = (status: number, body: unknown) => {
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  const respond = (status: number, body: unknown, more: Record<string, string> = {}) => {
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...more });
     response.end(JSON.stringify(body));
   };
   const connection = follow(response, { guard, token, options }, (end) => {
     if (response.headersSent) response.destroy();
-    else respond(end.closeCode === 1013 ? 503 : 401, publicEnd(end));
+    // RFC 9110 section 10.2.3.
+    else if (end.closeCode === 1013)
+      respond(503, publicEnd(end), { 'Retry-After': String(Math.ceil(end.after_ms / 1000)) });
+    else respond(401, publicEnd(end));
   });
   return {
     get ended() {
