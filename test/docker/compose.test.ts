@@ -44,8 +44,16 @@ it('ends with everything healthy', () => {
     'prices-2': 'healthy',
     'orders-1': 'healthy',
     'orders-2': 'healthy',
+    web: 'healthy',
+    console: 'healthy',
+    'game-1': 'healthy',
+    'game-2': 'healthy',
     secrets: 'exited',
   });
+});
+
+it('the command of operators runs in the container of user-management', () => {
+  expect(compose('exec', '-T', 'user-management', 'rescind', 'status')).toMatch(/user-management/);
 });
 
 it('a logout reaches every container, and a restart of all of them makes no revoked token valid', async () => {
