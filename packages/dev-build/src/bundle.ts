@@ -1,28 +1,44 @@
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
+
+interface BundleOptions {
+  /** Whether the code of this other package becomes part of the files; otherwise the import stays. */
+  readonly isInlined: (name: string) => boolean;
+  /** Folders of bundled packages, absolute, whose code becomes part of the files: with it go the files that it finds beside itself. Default none. */
+  readonly beside?: readonly string[];
+}
 
 /**
  * Joins the compiled files of one package or service into one file for each entry, with the code that entries share in files of their
  * own: a process starts with a tenth of the files (docs/decisions/build-bundles.md). Type declarations stay as they are.
  * @param dist the folder of the compiled files, absolute
  * @param entries paths in `dist` that stay where they are: what package.json exports, and main files
- * @param inlined whether the code of this other package becomes part of the files; otherwise the import stays
  * @throws Error with the place of a `new URL('…', import.meta.url)` that no longer leads to a file
  */
 export async function bundle(
   dist: string,
   entries: readonly string[],
-  inlined: (name: string) => boolean,
+  { isInlined, beside = [] }: BundleOptions,
 ): Promise<void> {
   // A page is bundled already.
   const compiled = globSync('**/*.js', { cwd: dist, exclude: ['page/**'] });
   const threads = compiled.flatMap((file) => [...urlsIn(join(dist, file))].filter((url) => url.endsWith('.js')));
   const inputs = [...new Set([...entries.map((entry) => join(dist, entry)), ...threads])];
+  const input = Object.fromEntries(inputs.map((file) => [relative(dist, file).replace(/\.js$/, ''), file]));
+  for (const folder of beside) {
+    for (const file of globSync('**/*.js', { cwd: folder }).flatMap((name) => [...urlsIn(join(folder, name))])) {
+      if (dirname(file) !== folder) continue;
+      if (file.endsWith('.js')) input[basename(file, '.js')] = file;
+      else copyFileSync(file, join(dist, basename(file)));
+    }
+  }
   const bundled = await rolldown({
-    input: Object.fromEntries(inputs.map((file) => [relative(dist, file).replace(/\.js$/, ''), file])),
+    input,
     platform: 'node',
-    external: (id, _importer, isResolved) => !isResolved && /^[^./]/.test(id) && !inlined(packageOf(id)),
+    external: (id, _importer, isResolved) =>
+      !isResolved && /^[^./]/.test(id) && (isBuiltin(id) || !isInlined(packageOf(id))),
     onLog(level, { message }) {
       if (level === 'warn') throw new Error(message);
     },

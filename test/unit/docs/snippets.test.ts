@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { Script } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { compile, isTypeScript, readSnippets } from './snippets.ts';
@@ -12,7 +13,7 @@ const NOT_PARSED = ['', 'mermaid', 'diff', 'nginx', 'console', 'python', 'go', '
 
 test('the pages have blocks of code', () => {
   expect(snippets.length).toBeGreaterThan(80);
-  const known = ['ts', 'tsx', 'sh', 'json', 'yaml', ...NOT_PARSED];
+  const known = ['ts', 'tsx', 'js', 'sh', 'json', 'yaml', ...NOT_PARSED];
   expect(snippets.filter(({ language }) => !known.includes(language))).toEqual([]);
 });
 
@@ -36,6 +37,10 @@ describe('a block parses', () => {
   test.each(of('sh'))('as shell: $place', ({ text }) => {
     const { stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
     expect(stderr).toBe('');
+  });
+
+  test.each(of('js'))('as CommonJS: $place', ({ text }) => {
+    expect(() => new Script(text)).not.toThrow();
   });
 
   test.each(of('json'))('as JSON: $place', ({ text }) => {
