@@ -1,4 +1,5 @@
-import { createSession } from '@rescind/client';
+import type { SessionStore } from '@rescind/client';
+import { createSession, memoryStore } from '@rescind/client';
 import { createFakeIssuer, createTestClock, settle } from '@rescind/client/test';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LOGIN, scene } from '../../support/client.ts';
@@ -185,8 +186,9 @@ describe('a page that shares its cookie alone', () => {
     });
     const time = createTestClock();
     const issuer = createFakeIssuer({ clock: time.clock, mode: 'cookie' });
-    const open = (clientId = `web ${Math.random()}`) => {
+    const open = (clientId = `web ${Math.random()}`, storage?: SessionStore) => {
       const session = createSession({
+        ...(storage && { storage }),
         issuer: 'https://login.example',
         clientId,
         fetch: issuer.fetch,
@@ -224,6 +226,17 @@ describe('a page that shares its cookie alone', () => {
     const asked = issuer.count(TOKEN);
     await advance(HOUR);
     expect(issuer.count(TOKEN)).toBe(asked);
+  });
+
+  test('whose hint of a session was deleted sends nothing at its start, and is logged in by the cookie on demand', async () => {
+    const { issuer, open } = page();
+    await open('web').login(LOGIN);
+    const session = open('web', memoryStore('emptied'));
+    session.getSnapshot();
+    await settle();
+    expect([session.getSnapshot().status, issuer.count(TOKEN)]).toEqual(['anonymous', 0]);
+    await session.renew();
+    expect(session.getSnapshot()).toMatchObject({ status: 'active', sid: 'sid-1' });
   });
 
   test('a login of another user in a second tab ends the session of the first, which sends nothing of the second', async () => {
