@@ -122,5 +122,23 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
     labels: { ...labels, volume: 'database' },
     firesAt: '45m',
   },
+  EventsNotExpiring: {
+    series: {
+      // The time begins at 0: the oldest event is two days old.
+      [series('rescind_user_events_oldest_timestamp_seconds', labels)]: constant(-172_800),
+      [series('rescind_user_events_retention_seconds', labels)]: constant(3_600),
+    },
+    labels,
+    firesAt: '61m',
+  },
+  FleetCountDiffers: {
+    series: {
+      [series('rescind_fleet_instances', { instance, service: 'prices', state: 'live' })]: constant(1),
+      [series('rescind_build_info', { instance: 'b', service: 'prices', version: '1' })]: constant(1),
+      [series('rescind_build_info', { instance: 'c', service: 'prices', version: '1' })]: constant(1),
+    },
+    labels: { service: 'prices' },
+    firesAt: '11m',
+  },
   Watchdog: { series: {}, labels: {}, firesAt: '1m' },
 };

@@ -54,6 +54,8 @@ export const REASON = {
   scopesChanged: 'scopes_changed',
   claimsChanged: 'claims_changed',
   phoneChanged: 'phone_changed',
+  /** An administrator has created the account, and its user has set no password yet. */
+  passwordUnset: 'password_not_set',
   secondFactorChanged: 'second_factor_changed',
 } as const;
 

@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import type { RevocationRecord } from '@rescind/issuer';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
 import type { Account, AccountClaims, AccountState, AccountView, ClaimValue } from './account.ts';
 import { changedClaims, REASON, requireScopes, sameClaims, viewOf } from './account.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';
-import { requireAccount, requireErasable } from './context.ts';
+import { newSub, requireAccount, requireErasable } from './context.ts';
 import { purgeAccount } from './deletion.ts';
 import { notifyChange, notifyContactChange } from './notify.ts';
 import { resetPassword } from './recovery.ts';
@@ -50,6 +52,22 @@ export interface AccountChange {
   readonly revocation?: RevocationRecord;
 }
 
+/** An account that an administrator creates. */
+export interface NewAccount {
+  /** As of a registration. */
+  readonly username: string;
+  /** The claim `roles`. Default: none. */
+  readonly roles?: readonly string[] | undefined;
+  /** All the scopes the user may have; null: the default scopes of every user. Default null. */
+  readonly scopes?: readonly string[] | null | undefined;
+  /** Claims by name. Default: none. */
+  readonly claims?: AccountClaims | undefined;
+  /** How long the password may be set with the token: whole milliseconds up to 30 d. Default: as configured. */
+  readonly ttlMs?: DurationMs | undefined;
+  /** As of `AccountCommand`: what it throws refuses the command. */
+  withinTransaction?(done: AccountChange): void | Promise<void>;
+}
+
 interface PasswordReset extends AccountChange {
   /** Valid once, for `OwnAccounts.setPassword`; returned once, stored as a hash. */
   readonly resetToken: string;
@@ -70,6 +88,11 @@ export interface AccountAdministration {
   list(page: AccountPage): AccountView[];
   /** The `sub` of each account with its own scopes: administrators are among them. */
   listScoped(): string[];
+  /**
+   * Creates an account without a password: its user sets one with the token, and login refuses the account until then.
+   * @throws RescindError `username_taken`, `request_invalid`
+   */
+  create(account: NewAccount): Promise<PasswordReset>;
   /** Ends every session; refresh and login refuse from now on. */
   suspend(command: RefusingCommand): Promise<AccountChange>;
   /** As `suspend`, under another name: it is meant to be permanent. */
@@ -105,6 +128,7 @@ type Change = (account: Account, tx: AccountTransaction) => Done | Promise<Done>
 const REASON_WORD = /^[a-z][a-z0-9_]{0,63}$/;
 const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
 const MAX_PAGE = 1_000;
+const UNKNOWN_PASSWORD_BYTES = 32;
 
 export function createAccountAdministration(context: AccountContext): AccountAdministration {
   const { rows, transact, telemetry } = context;
@@ -170,6 +194,32 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     list: ({ after = '', limit, state, prefix }) =>
       users.list(after, Math.min(limit, MAX_PAGE), state, prefix).map(viewOf),
     listScoped: () => users.withScopes(),
+    async create({ username, roles = [], scopes = null, claims: given = {}, ttlMs, withinTransaction }) {
+      requireTtl(ttlMs);
+      requireScopes(scopes ?? []);
+      const claims = changedClaims({}, { ...given, ...(roles.length === 0 ? {} : { roles }) });
+      // Before the costly hash; the insert checks it again.
+      if (users.isTaken(username)) throw new RescindError('username_taken');
+      // Of a password that nobody knows: the token replaces it.
+      const password = await context.passwords.hash(
+        randomBytes(UNKNOWN_PASSWORD_BYTES).toString('base64url'),
+        username,
+      );
+      const sub = newSub();
+      const created = await transact(async (tx) => {
+        const { now } = tx;
+        tx.users.insert({ sub, username, password, createdAt: now });
+        tx.users.update(sub, { scopes, claims, resetReason: REASON.passwordUnset });
+        const expiresAt = now + (ttlMs ?? context.resetTtlMs);
+        const resetToken = tx.oneTimeTokens.issue({ sub, purpose: 'password_reset', at: now, expiresAt });
+        await tx.issuer.recordEvent({ type: 'account_created', sub });
+        const done = { account: viewOf(requireAccount(tx.users, sub)) };
+        await withinTransaction?.(done);
+        return { ...done, resetToken, expiresAt };
+      });
+      telemetry.log('info', 'user_created', { sub });
+      return created;
+    },
     suspend: (command) => stop('suspended', command),
     ban: (command) => stop('banned', command),
     reinstate(command) {

@@ -1,7 +1,13 @@
 import type { OptionCheck } from '@rescind/revocation/options';
 import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import type { ClaimValue } from './account.ts';
-import type { AccountAdministration, AccountCommand, AccountPage, RefusingCommand } from './administration.ts';
+import type {
+  AccountAdministration,
+  AccountCommand,
+  AccountPage,
+  NewAccount,
+  RefusingCommand,
+} from './administration.ts';
 import type { Credentials } from './credentials.ts';
 import type { NewLogin } from './login.ts';
 import type { OwnAccounts, TokenHolder } from './own-account.ts';
@@ -22,6 +28,12 @@ const number: OptionCheck<number> = (value, path) => {
 const claimValue: OptionCheck<ClaimValue | null> = (value, path) => {
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return value as ClaimValue | null;
   return texts(value, path);
+};
+
+const claim: OptionCheck<ClaimValue> = (value, path) => {
+  const given = claimValue(value, path);
+  if (given !== null) return given;
+  throw optionError(path, 'a value', value);
 };
 
 const credentials = optionsOf<Credentials>('credentials', {
@@ -112,6 +124,14 @@ const claims = optionsOf<Parameters<AccountAdministration['setClaims']>[0]>('set
   ...commandShape,
   claims: required(option.record(claimValue, { min: 0 })),
 });
+const newAccount = optionsOf<NewAccount>('create', {
+  username: required(string),
+  roles: texts,
+  scopes: option.either(null, texts),
+  claims: option.record(claim, { min: 0 }),
+  ttlMs: number,
+  withinTransaction: commandShape.withinTransaction,
+});
 const page = optionsOf<AccountPage>('list', {
   after: string,
   limit: required(option.count({ min: 1 })),
@@ -124,6 +144,7 @@ export function withCheckedAdministration(accounts: AccountAdministration): Acco
   return {
     ...accounts,
     list: (given) => accounts.list(page(given)),
+    create: async (given) => accounts.create(newAccount(given)),
     suspend: async (given) => accounts.suspend(refusing(given)),
     ban: async (given) => accounts.ban(refusing(given)),
     reinstate: async (given) => accounts.reinstate(command(given)),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Issuer, IssuerTransaction } from '@rescind/issuer';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
@@ -118,6 +119,9 @@ export function createTransact({
     return result;
   };
 }
+
+/** A pseudonym: 128 random bits, nothing of the person in it. */
+export const newSub = (): string => randomBytes(16).toString('base64url');
 
 type UserReads = Pick<UserRows, 'bySub'>;
 

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { AccessAnswer, StepUp, TokenAnswer } from '@rescind/issuer';
 import type { ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { AccountView } from './account.ts';
 import { changedClaims, REASON, viewOf } from './account.ts';
 import type { AccountContext } from './context.ts';
-import { requireAccount } from './context.ts';
+import { newSub, requireAccount } from './context.ts';
 import type { Credentials } from './credentials.ts';
 import { verifyCredentials, verifyFactor, verifyPassword } from './credentials.ts';
 import { deleteAccount } from './deletion.ts';
@@ -61,9 +60,6 @@ export interface OwnAccounts {
   /** Deletes the account; its owner can restore it for a while. */
   remove(sub: string, credentials: Credentials): Promise<void>;
 }
-
-/** A pseudonym: 128 random bits, nothing of the person in it. */
-const newSub = () => randomBytes(16).toString('base64url');
 
 export function createOwnAccounts(context: AccountContext): OwnAccounts {
   const { rows, transact, passwords, accessTokenTtlMs } = context;

@@ -20,6 +20,8 @@ export interface Admin {
     body: object,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Json>;
+  /** The lines of a stream (NDJSON), until the server ends it or `signal` aborts. */
+  stream(path: string, query: Query, signal: AbortSignal): AsyncGenerator<Json>;
   /** The items of a list, page by page, at most `most`. */
   list(path: string, query: Query, limit: number): AsyncGenerator<Json>;
 }
@@ -34,12 +36,16 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
     authorization ??= credentials(settings, prompt);
     return authorization;
   };
-  const request = async (method: string, path: string, init: RequestInit & { readonly query?: Query | undefined }) => {
-    const { query = {}, ...rest } = init;
+  const addressOf = (path: string, query: Query): URL => {
     const url = new URL(`${settings.RESCIND_SERVER.replace(/\/$/, '')}${path}`);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
     requireSecure(settings.RESCIND_SERVER, settings);
+    return url;
+  };
+  const request = async (method: string, path: string, init: RequestInit & { readonly query?: Query | undefined }) => {
+    const { query = {}, ...rest } = init;
+    const url = addressOf(path, query);
     const headers = { ...rest.headers, Authorization: await authorize() };
     const response = await reach(url, { ...rest, method, headers }, settings.RESCIND_TIMEOUT);
     return readAnswer(response);
@@ -52,6 +58,17 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
         body: JSON.stringify(body),
         headers: { ...headers, 'Content-Type': 'application/json' },
       }),
+    async *stream(path, query, signal) {
+      const headers = { Accept: 'application/x-ndjson', Authorization: await authorize() };
+      const silence = createSilence(signal);
+      try {
+        const response = await reach(addressOf(path, query), { headers }, silence.signal);
+        if (!response.ok) await readAnswer(response);
+        yield* linesOf(response, silence.reset);
+      } finally {
+        silence.end();
+      }
+    },
     async *list(path, query, limit) {
       let after: string | undefined;
       for (let left = limit; left > 0; ) {
@@ -68,15 +85,47 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
 
 export const itemsOf = ({ items }: Json): Json[] => (Array.isArray(items) ? (items as Json[]) : []);
 
-/** A request that does not follow redirects. @throws CliError `server_unreachable` */
-export async function reach(url: URL, init: RequestInit, timeoutMs: number): Promise<Response> {
+/** The server sends a heartbeat every 5 s: after three times that nothing comes any more. */
+const SILENCE_MS = 15_000;
+
+/** A signal that aborts after a time without `reset`, or with another signal. */
+function createSilence(signal: AbortSignal) {
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), SILENCE_MS);
+  return {
+    signal: AbortSignal.any([silent.signal, signal]),
+    reset: () => void timer.refresh(),
+    end: () => clearTimeout(timer),
+  };
+}
+
+/** Each line of a body, as JSON. @throws CliError `stream_lost` */
+async function* linesOf(response: Response, received: () => void): AsyncGenerator<Json> {
+  const decoder = new TextDecoder();
+  let text = '';
   try {
-    return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+    for await (const chunk of response.body ?? []) {
+      received();
+      text += decoder.decode(chunk, { stream: true });
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) yield parse(line) ?? {};
+    }
+  } catch (error) {
+    throw new CliError('failed', 'stream_lost', 'The connection to the stream was lost', { cause: error });
+  }
+}
+
+/** A request that does not follow redirects. @throws CliError `server_unreachable` */
+export async function reach(url: URL, init: RequestInit, limit: number | AbortSignal): Promise<Response> {
+  const signal = typeof limit === 'number' ? AbortSignal.timeout(limit) : limit;
+  try {
+    return await fetch(url, { ...init, redirect: 'manual', signal });
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const isLate = error instanceof Error && error.name === 'TimeoutError';
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    const why = isLate ? `no answer within ${timeoutMs} ms` : code || 'no connection';
+    const why = isLate ? `no answer within ${limit} ms` : code || 'no connection';
     throw new CliError('failed', 'server_unreachable', `${url.origin} cannot be reached (${why})`, {
       next: 'rescind doctor',
       cause: error,

@@ -4,6 +4,7 @@ import { registerClients } from './commands/clients.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerEvents } from './commands/events.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerInstances } from './commands/instances.ts';
 import { registerKeys } from './commands/keys.ts';
@@ -22,6 +23,7 @@ const REGISTERED: readonly Register[] = [
   registerInstances,
   registerUsers,
   registerSessions,
+  registerEvents,
   registerRevocations,
   registerRevoke,
   registerExplain,

@@ -27,7 +27,7 @@ const TABLE = {
     audience: 'admin',
     holders: 'granted',
     reads: 'accounts',
-    writes: 'suspends, bans, deletes, resets, roles and scopes',
+    writes: 'creates, suspends, bans, deletes, resets, roles and scopes',
   },
   'admin:sessions': { audience: 'admin', holders: 'granted', reads: 'sessions', writes: 'ends and renames them' },
   'admin:clients': {

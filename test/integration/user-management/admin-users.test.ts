@@ -222,3 +222,36 @@ describe('keys', () => {
     expect((await keys()).filter(({ state }) => state === 'active').length).toBe(2);
   });
 });
+
+test('creates a user without a password, who sets it with the token, by the rules of scopes', async () => {
+  const service = await openAdministered();
+  const { ada, as, post } = service;
+  const body = { username: 'grace', roles: ['editor'], claims: { tenant: 'acme' }, why: 'joined the desk' };
+  const { status, body: created } = await ada.post('/admin/users', body);
+  expect(status).toBe(201);
+  const { sub } = created.user as { sub: string };
+  expect(created.user).toMatchObject({
+    ...{ username: 'grace', state: 'active', resetReason: 'password_not_set', scopes: null },
+    claims: { roles: ['editor'], tenant: 'acme' },
+  });
+  const password = 'a password of her own';
+  expect((await post('/login', { username: 'grace', password })).status).toBe(401);
+  const reset = { resetToken: created.resetToken, newPassword: password };
+  expect((await post('/password/reset', reset)).status).toBe(204);
+  expect((await post('/password/reset', reset)).status).toBe(400);
+  expect((await post('/login', { username: 'grace', password })).status).toBe(200);
+
+  expect((await ada.post('/admin/users', body)).body.code).toBe('username_taken');
+  for (const wrong of [{ username: 'a b' }, { claims: { sub: 'x' } }, { password }, { scopes: ['a b'] }]) {
+    expect((await ada.post('/admin/users', { ...body, username: 'henry', ...wrong })).status).toBe(400);
+  }
+  const admin = { username: 'henry', scopes: ['admin:keys'], why: 'promoted' };
+  expect((await as('helpdesk').post('/admin/users', admin)).body.code).toBe('scope_insufficient');
+  expect((await as('reader').post('/admin/users', body)).status).toBe(403);
+  expect((await as('helpdesk').post('/admin/users', { username: 'henry', why: 'new' })).status).toBe(201);
+  const { body: audit } = await ada.get(`/admin/audit?target=sub:${sub}`);
+  expect(audit.items).toMatchObject([{ operation: 'createUser', who: 'operator:ada', targets: [`sub:${sub}`] }]);
+  expect(JSON.stringify(audit)).not.toContain('grace');
+  const { body: events } = await ada.get(`/admin/events?sub=${sub}&type=account_created`);
+  expect(events.items).toMatchObject([{ actor: 'operator:ada', username: 'grace' }]);
+});

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DecodedRecord } from '@rescind/feed/event';
-import { silentTelemetry } from '@rescind/revocation';
+import { RescindError, silentTelemetry } from '@rescind/revocation';
 import { kafkaConnection } from '@rescind/service/configuration';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
@@ -82,6 +83,32 @@ interface Comparison {
   readonly fault: string | undefined;
 }
 
+/** How long the topic is read again while Kafka elects a coordinator or a leader, as it does after the start of a broker, in ms. */
+const ELECTION_MS = 60_000;
+const RETRY_MS = 2_000;
+/** Codes that end by themselves once the brokers agree. */
+const TEMPORARY: ReadonlySet<string> = new Set(['kafka_unreachable', 'kafka_failed']);
+
+/** As `compareTopic`; tries again while Kafka is not ready, and says so. */
+async function compareTopicWhenReady(
+  context: Context,
+  reader: LogReader,
+  reading: Reading,
+): Promise<Comparison | undefined> {
+  const deadline = performance.now() + ELECTION_MS;
+  for (;;) {
+    try {
+      return await compareTopic(context, reader, reading);
+    } catch (error) {
+      const code = error instanceof RescindError ? error.code : '';
+      if (!TEMPORARY.has(code) || performance.now() >= deadline || context.interrupted.aborted) throw error;
+      const leftS = Math.ceil((deadline - performance.now()) / 1_000);
+      context.output.note(`# Kafka is not ready (${code}); tries again for ${leftS} s`);
+      await delay(RETRY_MS);
+    }
+  }
+}
+
 /** Compares the stream, which serves the outbox, with the topic: every event that still denies is there, with the same signed text. */
 async function compareTopic(
   context: Context,
@@ -139,7 +166,9 @@ async function verify(context: Context): Promise<Exit | undefined> {
   const { heartbeat, events } = reading;
   const own = firstFault(reading);
   const [topic, outbox] =
-    own === undefined ? [await compareTopic(context, reader, reading), await compareAdmin(context, reading)] : [];
+    own === undefined
+      ? [await compareTopicWhenReady(context, reader, reading), await compareAdmin(context, reading)]
+      : [];
   const fault = own ?? topic?.fault ?? outbox?.fault;
   const signatures = new Set(events.map(({ kid }) => kid)).size;
   const report = {

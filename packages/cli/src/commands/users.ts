@@ -3,7 +3,7 @@ import type { Json } from '../admin.ts';
 import { requireYes } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { findUser } from '../ids.ts';
-import { readCount } from '../options.ts';
+import { collect, collectClaim, readCount } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
@@ -28,6 +28,14 @@ const VERBS: Readonly<Record<string, { readonly about: string; readonly takesRea
   'reset-password': { about: 'end every session; print the token for another password', takesReason: true },
   'remove-second-factor': { about: 'remove a lost second factor: every session ends', takesReason: false },
 };
+
+interface CreateFlags {
+  readonly why: string;
+  readonly role?: readonly string[];
+  readonly scope?: readonly string[];
+  readonly claim?: readonly { readonly claim: string; readonly value: string }[];
+  readonly yes?: boolean;
+}
 
 /** `rescind users`. */
 export const registerUsers: Register = (program, run) => {
@@ -65,6 +73,31 @@ export const registerUsers: Register = (program, run) => {
           },
           user,
         );
+        return undefined;
+      }),
+    );
+
+  users
+    .command('create')
+    .description('create a user; print the token that sets the password')
+    .argument('<name>', 'the name of the user')
+    .requiredOption('--why <text>', 'why, for the audit')
+    .option('--role <role>', 'a role; may be repeated', collect)
+    .option('--scope <scope>', 'a scope, in place of the default ones; may be repeated', collect)
+    .option('--claim <claim=value>', 'a claim of the access tokens; may be repeated', collectClaim)
+    .option('--yes', 'without a question')
+    .action(
+      run(async (context, username: string, { why, role, scope, claim = [], ...options }: CreateFlags) => {
+        await requireYes(context, `create the user ${username}`, options);
+        const done = await context.admin().send('POST', '/admin/users', {
+          ...{ username, why },
+          ...(role === undefined ? {} : { roles: role }),
+          ...(scope === undefined ? {} : { scopes: scope }),
+          ...(claim.length === 0 ? {} : { claims: Object.fromEntries(claim.map((one) => [one.claim, one.value])) }),
+        });
+        const { sub } = done.user as Json;
+        const values = { user: username, sub: String(sub), 'reset token': String(done.resetToken) };
+        context.output.record({ ...values, expires: { time: done.expiresAt as number } }, done);
         return undefined;
       }),
     );

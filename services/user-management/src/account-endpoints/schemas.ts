@@ -22,7 +22,7 @@ const linkToken = z.string().max(256);
 const credentials = { password, totp: totp.optional(), recoveryCode: recoveryCode.optional() };
 
 /** The name of a new account. Accounts of earlier versions may have invisible characters in their name, and log in by it. */
-const newUsername = username.refine((name) => !hasInvisible(name), 'must not have invisible characters');
+export const newUsername = username.refine((name) => !hasInvisible(name), 'must not have invisible characters');
 
 export const registerBody = z.strictObject({ username: newUsername, password });
 export const registerAnswer = z.strictObject({ username });

@@ -27,7 +27,7 @@ import { createRecentLogin, createRequireNoneGreater } from './revocation-rights
 import { explainOperation, revocationOperations } from './revocations.ts';
 import { createAdminRouter } from './router.ts';
 import { sessionOperations } from './sessions.ts';
-import { userCommands, userLogoutCommands, userQueries } from './users.ts';
+import { userCommands, userCreation, userLogoutCommands, userQueries } from './users.ts';
 
 export interface AdminOptions {
   readonly issuer: Issuer;
@@ -82,6 +82,7 @@ export function createAdminApp(options: AdminOptions): Express {
     ...revocationOperations({ issuer, name, router, recent, requireNoneGreater }),
     explainOperation(issuer, router),
     ...userQueries(parts),
+    ...userCreation(parts, options.defaultScopes),
     ...userCommands(parts),
     ...userLogoutCommands(parts),
     ...sessionOperations(issuer, router, { scopesOf, nameOf }),

@@ -27,9 +27,10 @@ export interface CommandInput<P, Q, B> extends OperationInput<P, Q, B> {
   /**
    * Authenticates the administrator again, since the transaction may have waited, and writes the command into the audit. Await it inside
    * that transaction. If the transaction is run again, the last call counts.
+   * @param targets the objects that it changes, if they are known only now. Default: those of the command
    * @throws as `Authenticate`
    */
-  writeAudit(details?: AuditDetails): Promise<void>;
+  writeAudit(details?: AuditDetails, targets?: readonly string[]): Promise<void>;
 }
 
 /** One operation; its area has the rest. */
@@ -155,9 +156,9 @@ export function createAdminRouter(
             };
             let entry: AuditEntry | undefined;
             let result: object | undefined;
-            const writeAudit = async (details: AuditDetails = {}) => {
+            const writeAudit = async (details: AuditDetails = {}, targets = record.targets) => {
               await administrator.confirm();
-              entry = audit.record({ ...record, result: 'done', details });
+              entry = audit.record({ ...record, targets, result: 'done', details });
             };
             try {
               await administrator.confirm();

@@ -3,6 +3,7 @@ import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { scopeToken } from '@rescind/revocation/http';
 import { z } from 'zod';
+import { newUsername } from '../account-endpoints/schemas.ts';
 import { requireWithin } from './administrators.ts';
 import type { AdminArea, AdminRouter, CommandInput } from './router.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
@@ -68,6 +69,8 @@ const scopeWord = z.string().regex(scopeToken(128), 'must be a scope (RFC 6749 s
 const claimName = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_:/.-]{0,63}$/, 'must be a name of 1 to 64 letters, digits, _ : / . -');
+const roleList = z.array(z.string().min(1).max(128)).max(64);
+const scopeList = z.array(scopeWord).max(64);
 const claimText = z.string().min(1).max(256);
 const claimValue = z.union([claimText, z.number(), z.boolean(), z.array(claimText).max(64)]);
 
@@ -101,9 +104,22 @@ export const resetAnswer = z.strictObject({
   expiresAt: millis,
 });
 
-export const rolesBody = z.strictObject({ roles: z.array(z.string().min(1).max(128)).max(64), why });
+export const createBody = z.strictObject({
+  username: newUsername,
+  roles: roleList.optional(),
+  scopes: scopeList.nullable().optional().describe('Default, and null: the default scopes'),
+  claims: z.record(claimName, claimValue).optional(),
+  why,
+});
+export const createAnswer = z.strictObject({
+  user,
+  resetToken: z.string().describe('Sets the password, once, at POST /password/reset; shown once'),
+  expiresAt: millis,
+});
+
+export const rolesBody = z.strictObject({ roles: roleList, why });
 export const scopesBody = z.strictObject({
-  scopes: z.array(scopeWord).max(64).nullable().describe('null: the default scopes'),
+  scopes: scopeList.nullable().describe('null: the default scopes'),
   why,
 });
 export const claimsBody = z.strictObject({

@@ -11,6 +11,8 @@ import {
   changed,
   claimsBody,
   commandOf,
+  createAnswer,
+  createBody,
   demandBody,
   logOutBody,
   reasonOf,
@@ -147,6 +149,31 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
       summary: 'Set or remove claims of the access tokens: earlier tokens are denied, sessions continue',
       body: claimsBody,
       does: ({ body: { claims }, ...command }) => users.setClaims({ ...command, claims }),
+    }),
+  ];
+}
+
+/** Creates accounts. */
+export function userCreation({ users, router, scopesOf }: UserContext, defaultScopes: readonly string[]): Operation[] {
+  const { all } = userAreas(router);
+  return [
+    all.command({
+      id: 'createUser',
+      summary:
+        'Create a user, who sets the password with the returned token. Administrators give only scopes that they have',
+      body: createBody,
+      targets: () => [],
+      responses: { 201: { description: 'The token, shown once', schema: createAnswer } },
+      errors: ['username_taken'],
+      async execute({ body: { why: _why, ...account }, administrator, writeAudit }) {
+        requireWithin(administrator, account.scopes ?? defaultScopes);
+        const withinTransaction = ({ account: { sub } }: AccountChange) => {
+          requireWithin(administrator, scopesOf(sub));
+          return writeAudit({}, [`sub:${sub}`]);
+        };
+        const { account: user, resetToken, expiresAt } = await users.create({ ...account, withinTransaction });
+        return { user, resetToken, expiresAt };
+      },
     }),
   ];
 }

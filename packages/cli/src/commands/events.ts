@@ -1,0 +1,139 @@
+import { InvalidArgumentError } from 'commander';
+import type { Json } from '../admin.ts';
+import type { Context, Register } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { findUser } from '../ids.ts';
+import { readCount } from '../options.ts';
+import type { Column } from '../output.ts';
+
+const PATH = '/admin/events';
+
+const COLUMNS: readonly Column<Json>[] = [
+  { name: 'time', cell: ({ at }) => ({ time: at as number }) },
+  { name: 'type', cell: ({ type }) => String(type) },
+  { name: 'user', cell: userOf },
+  { name: 'sid', cell: ({ sid }) => sid as string | null },
+  { name: 'reason', cell: reasonOf },
+  { name: 'by', cell: ({ actor }) => actor as string | null },
+  { name: 'client', cell: ({ clientId }) => clientId as string | null },
+  { name: 'address', cell: ({ origin }) => (origin as Json | undefined)?.address as string | undefined },
+  { name: 'count', cell: ({ count }) => count as number },
+];
+
+function userOf({ username, sub, type }: Json): string {
+  if (type === 'sessions_ended' && sub === null) return 'everybody';
+  return String(username ?? sub ?? 'unknown');
+}
+
+/** The word, and of a refusal the error code. */
+function reasonOf({ reason, code }: Json): string | null {
+  const words = [code, reason].filter((word) => typeof word === 'string');
+  return words.length === 0 ? null : words.join(' ');
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Reads `2h`, `7d`, or a time in ISO 8601, as ms since 1970. @throws InvalidArgumentError */
+export function readTime(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS[unit] ?? 0));
+  // A number alone would be taken for a year.
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at) || at < 0) throw new InvalidArgumentError('must be such as 2h, 7d, or 2026-11-24T08:00:00Z');
+  return at;
+}
+
+interface EventFlags {
+  readonly user?: string;
+  readonly sub?: string;
+  readonly sid?: string;
+  readonly type?: string;
+  readonly since?: number;
+  readonly until?: number;
+  readonly follow?: boolean;
+  readonly limit?: number;
+}
+
+async function events(context: Context, flags: EventFlags): Promise<undefined> {
+  const { user, sub: given, sid, type, since, until, follow = false, limit } = flags;
+  if (user !== undefined && given !== undefined) throw new CliError('usage', 'usage', 'Only one of --user and --sub');
+  if (follow && until !== undefined) throw new CliError('usage', 'usage', '--until excludes --follow');
+  const sub = user === undefined ? given : String((await findUser(context.admin(), user)).sub);
+  const filter = { sub, sid, type, since };
+  if (follow) return followEvents(context, filter, limit);
+  const items: Json[] = [];
+  for await (const event of context.admin().list(PATH, { ...filter, until }, limit ?? DEFAULT_LIMIT)) items.push(event);
+  context.output.table({ columns: COLUMNS, items });
+  return undefined;
+}
+
+const DEFAULT_LIMIT = 50;
+/** Between two attempts to connect, in ms. */
+const RETRY_MS = 1_000;
+
+type Filter = Readonly<Record<'sub' | 'sid' | 'type', string | undefined>> & { readonly since: number | undefined };
+
+/** Writes each event once, as it commits; a lost connection continues behind the last event. */
+async function followEvents(
+  { admin, output, interrupted }: Context,
+  filter: Filter,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<undefined> {
+  let position: number | undefined;
+  let written = 0;
+  while (!interrupted.aborted) {
+    try {
+      for await (const frame of admin().stream(PATH, { ...filter, after: position }, interrupted)) {
+        if ('end' in frame) requireContinuing(frame.end as Json);
+        const heartbeat = frame.heartbeat as Json | undefined;
+        position = Number(heartbeat?.position ?? frame.seq ?? position);
+        if (heartbeat !== undefined || 'end' in frame) continue;
+        output.line(toLine(frame), frame);
+        written += 1;
+        if (written >= limit) return undefined;
+      }
+    } catch (error) {
+      // Before the first frame the address or the filter may be wrong.
+      const isLost = error instanceof CliError && error.exit === 'failed' && position !== undefined;
+      if (!isLost) throw error;
+    }
+    if (interrupted.aborted) break;
+    output.note(`# lost; continues after ${position ?? 'now'}`);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+  return undefined;
+}
+
+/** @throws CliError `credentials_withdrawn` */
+function requireContinuing({ reason }: Json): void {
+  if (reason !== 'credentials_withdrawn') return;
+  throw new CliError('credentials', 'credentials_withdrawn', 'The credentials or the scope have been withdrawn');
+}
+
+function toLine(event: Json): string {
+  const { at, type, sid, actor, count } = event;
+  const origin = event.origin as Json | undefined;
+  const parts = [
+    ...[new Date(Number(at)).toISOString(), type, userOf(event), reasonOf(event)],
+    ...[sid === null ? null : `sid=${sid}`, actor === null ? null : `by=${actor}`],
+    origin?.address === undefined ? null : `address=${origin.address}`,
+    count === 1 ? null : `count=${count}`,
+  ];
+  return parts.filter((part) => part !== null).join(' ');
+}
+
+/** `rescind events`. */
+export const registerEvents: Register = (program, run) => {
+  program
+    .command('events')
+    .description('what happened to users and sessions: logins, refusals, ends with their reason and who')
+    .option('--user <user>', 'of a user, by name or sub')
+    .option('--sub <sub>', 'of a user who may be deleted')
+    .option('--sid <sid>', 'of a session')
+    .option('--type <type>', 'such as session_ended or login_refused')
+    .option('--since <time>', 'not earlier: 2h, 7d, or a time in ISO 8601', readTime)
+    .option('--until <time>', 'earlier than this', readTime)
+    .option('--follow', 'as they happen: from now, or from --since')
+    .option('--limit <count>', 'how many at most (default: 50, with --follow any number)', readCount)
+    .action(run((context, flags: EventFlags) => events(context, flags)));
+};
