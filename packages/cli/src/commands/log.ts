@@ -84,10 +84,10 @@ interface Comparison {
 }
 
 /** How long the topic is read again while Kafka elects a coordinator or a leader, as it does after the start of a broker, in ms. */
-const ELECTION_MS = 60_000;
+const ELECTION_MS = 30_000;
 const RETRY_MS = 2_000;
-/** Codes that end by themselves once the brokers agree. */
-const TEMPORARY: ReadonlySet<string> = new Set(['kafka_unreachable', 'kafka_failed']);
+/** Codes of a cluster that is not ready. */
+const TEMPORARY: ReadonlySet<string> = new Set(['kafka_unreachable']);
 
 /** As `compareTopic`; tries again while Kafka is not ready, and says so. */
 async function compareTopicWhenReady(
