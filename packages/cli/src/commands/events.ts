@@ -34,7 +34,7 @@ function reasonOf({ reason, code }: Json): string | null {
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Reads `2h`, `7d`, or a time in ISO 8601, as ms since 1970. @throws InvalidArgumentError */
-export function readTime(text: string): number {
+function readTime(text: string): number {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS[unit] ?? 0));
   // A number alone would be taken for a year.

@@ -7,7 +7,7 @@ import type { NewUserEvent } from '../store/user-events.ts';
 import type { Transaction } from '../transaction.ts';
 
 /** The members of an event that a caller gives; the others are null. */
-export type EventMembers = Partial<NewUserEvent> & Pick<NewUserEvent, 'type'>;
+type EventMembers = Partial<NewUserEvent> & Pick<NewUserEvent, 'type'>;
 
 /** Writes events in the transactions of what they record. */
 export interface UserEventRecorder {
