@@ -5,18 +5,21 @@ import { isMet, spell } from './case.ts';
 import { machine } from './machine.ts';
 import { toSvg } from './plot.ts';
 import { round, toJson } from './report.ts';
+import { toRivalsSvg } from './rivals-plot.ts';
 
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
 const BEGIN = '<!-- results: written by npm run bench -- --write -->';
 const END = '<!-- end of results -->';
 
-/** Writes docs/benchmarks/<date>.json and .svg, and the tables of docs/performance.md, whose other text stays. */
+/** Writes docs/benchmarks/<date>.json and .svg, docs/benchmarks/rivals.svg, and the tables of docs/performance.md, whose other text stays. */
 export function writeResults(finished: readonly Finished[], at: Date): void {
   const date = at.toISOString().slice(0, 10);
   mkdirSync(`${docs}benchmarks`, { recursive: true });
   const results = { at: at.toISOString(), machine: machine(), cases: finished.map(toJson) };
   writeFileSync(`${docs}benchmarks/${date}.json`, `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(`${docs}benchmarks/${date}.svg`, toSvg(finished));
+  // README.md shows it, so its name stays.
+  writeFileSync(`${docs}benchmarks/rivals.svg`, toRivalsSvg(results.cases));
   const page = readFileSync(`${docs}performance.md`, 'utf8');
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];
@@ -30,6 +33,8 @@ function toMarkdown(finished: readonly Finished[], date: string): string {
   const lines = [
     `${date}: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}${finished.some(({ quick }) => quick) ? ', a quick look' : ''}.`,
     `[Every figure](benchmarks/${date}.json)`,
+    '',
+    '![Each contestant of a case on one axis](benchmarks/rivals.svg)',
     '',
     `![How far from its bar each promise came](benchmarks/${date}.svg)`,
     '',
