@@ -16,6 +16,18 @@ afterAll(async () => {
   await fleet?.close();
 });
 
+const PAGES = [
+  '/',
+  '/fleet',
+  '/revocations',
+  '/people',
+  '/sessions',
+  '/explain',
+  '/keys',
+  '/clients',
+  '/log',
+  '/audit',
+];
 const DEADLINE = { timeout: 20_000, interval: 100 };
 
 /** A page of a browser profile of its own. The test fails if it violates its policy, throws, or writes an error. */
@@ -115,6 +127,68 @@ describe('the console', () => {
     await expect(page.locator('[data-live="live"]').count()).resolves.toBe(0);
   });
 
+  test('logs a user out after a dry run, and answers with the crossing', async () => {
+    const page = await openConsole();
+    await logIn(page);
+    const user = await fleet.client.register();
+    const laptop = await fleet.client.login(user, 'laptop');
+    await fleet.client.login(user, 'phone');
+    await page.keyboard.press('/');
+    await page.keyboard.type(user.username);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: user.username }).click();
+    await page.getByText('2 open').waitFor();
+    await page.keyboard.press('r');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('2 sessions').waitFor();
+    await dialog.getByLabel('Why').fill('called the desk');
+
+    // The world changes between the dry run and the act.
+    await fleet.client.login(user, 'tablet');
+    await dialog.getByRole('button', { name: /^Log out everywhere/ }).click();
+    await dialog.getByRole('alert').filter({ hasText: 'More sessions' }).waitFor();
+    await dialog.getByText('3 sessions').waitFor();
+    await dialog.getByRole('button', { name: /^Log out everywhere/ }).click();
+    await dialog.getByText(/^3 of 3 deny it/).waitFor();
+    expect((await fleet.client.refresh(laptop.refresh_token)).status).toBe(400);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await page.getByText('0 open').waitFor();
+  });
+
+  test('asks for the number of sessions before it ends everybody', async () => {
+    const page = await openConsole('/revocations', { viewport: { width: 320, height: 640 } });
+    await logIn(page);
+    await page.getByRole('button', { name: 'Log out everybody' }).click();
+    const dialog = page.getByRole('dialog');
+    const act = dialog.getByRole('button', { name: /^Log out everybody/ });
+    const field = dialog.getByLabel(/^Type \d+ to confirm/);
+    await field.fill('999999');
+    expect(await act.isDisabled()).toBe(true);
+    await field.fill('everybody');
+    expect(await act.isDisabled()).toBe(false);
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+  });
+
+  test('explains a revoked token, which is in no address and in no storage', async () => {
+    const page = await openConsole('/explain');
+    await logIn(page);
+    const user = await fleet.client.register();
+    const { access_token: token } = await fleet.client.login(user, 'laptop');
+    await fleet.client.logout(token);
+    const urls: string[] = [];
+    page.on('request', (request) => void urls.push(request.url()));
+    await page.getByLabel('Access token').fill(token);
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByRole('heading', { name: 'It is revoked' }).waitFor();
+    const stored = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state, location.href]),
+    );
+    expect([...urls, stored].join(' ')).not.toContain(token.slice(-20));
+    await page.getByRole('link', { name: 'Keys and epochs' }).click();
+    await page.goBack();
+    expect(await page.getByLabel('Access token').inputValue()).toBe('');
+  });
+
   test('has one stream for all tabs, and another tab takes over', async () => {
     const page = await openConsole();
     await logIn(page);
@@ -155,7 +229,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     await page.getByRole('heading', { name: 'Console' }).waitFor();
     await check('login');
     await logIn(page);
-    for (const path of ['/', '/fleet']) {
+    for (const path of PAGES) {
       await page.goto(`${fleet.console?.url}${path}`);
       await page.locator('[data-live="live"] h1').waitFor();
       await check(path);
