@@ -19,7 +19,7 @@ const USERS = ['ada', 'grace', 'edsger', 'barbara'];
 const DEVICES = ['Phone', 'Office computer', 'Tablet'];
 
 mkdirSync(DIRECTORY, { recursive: true });
-await using fleet = await openFleet({ prices: 5, orders: 3, console: true });
+await using fleet = await openFleet({ prices: 3, orders: 2, console: true });
 const browser = await launchChromium();
 try {
   for (const username of USERS) {

@@ -354,7 +354,7 @@ function writeClients(directory: string, clients: FleetOptions['clients'] = {}):
   return file;
 }
 
-const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'fleet', 'audit'].map(
+const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'fleet', 'events', 'audit'].map(
   (area) => `admin:${area}`,
 );
 
