@@ -140,14 +140,14 @@ describe('the console', () => {
     await page.getByText('2 open').waitFor();
     await page.keyboard.press('r');
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('2 sessions').waitFor();
+    await dialog.getByText('2 sessions', { exact: true }).waitFor();
     await dialog.getByLabel('Why').fill('called the desk');
 
     // The world changes between the dry run and the act.
     await fleet.client.login(user, 'tablet');
     await dialog.getByRole('button', { name: /^Log out everywhere/ }).click();
     await dialog.getByRole('alert').filter({ hasText: 'More sessions' }).waitFor();
-    await dialog.getByText('3 sessions').waitFor();
+    await dialog.getByText('3 sessions', { exact: true }).waitFor();
     await dialog.getByRole('button', { name: /^Log out everywhere/ }).click();
     await dialog.getByText(/^3 of 3 deny it/).waitFor();
     expect((await fleet.client.refresh(laptop.refresh_token)).status).toBe(400);
@@ -177,7 +177,7 @@ describe('the console', () => {
     await fleet.client.logout(token);
     const urls: string[] = [];
     page.on('request', (request) => void urls.push(request.url()));
-    await page.getByLabel('Access token').fill(token);
+    await page.getByRole('textbox', { name: 'Access token' }).fill(token);
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByRole('heading', { name: 'It is revoked' }).waitFor();
     const stored = await page.evaluate(() =>
@@ -186,7 +186,7 @@ describe('the console', () => {
     expect([...urls, stored].join(' ')).not.toContain(token.slice(-20));
     await page.getByRole('link', { name: 'Keys and epochs' }).click();
     await page.goBack();
-    expect(await page.getByLabel('Access token').inputValue()).toBe('');
+    expect(await page.getByRole('textbox', { name: 'Access token' }).inputValue()).toBe('');
   });
 
   test('has one stream for all tabs, and another tab takes over', async () => {
