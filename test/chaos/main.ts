@@ -71,18 +71,18 @@ async function runWith(options: Omit<RunOptions, 'isOver' | 'log'>, mutant: Muta
   }
 }
 
-async function runMutant(
-  name: string,
-  options: Omit<RunOptions, 'isOver' | 'log' | 'untilViolated'>,
-): Promise<boolean> {
+async function runMutant(name: string, options: Omit<RunOptions, 'isOver' | 'log' | 'until'>): Promise<boolean> {
   const mutant = MUTANTS[name];
   log(`mutant ${name}: ${mutant?.mistake}`);
-  const result = await runWith({ ...options, untilViolated: true }, mutant);
+  const result = await runWith({ ...options, until: mutant?.invariant }, mutant);
   const killer = result.violations.find(({ invariant }) => invariant === mutant?.invariant) ?? result.violations[0];
+  const others = [...new Set(result.violations.map(({ invariant }) => invariant))].filter(
+    (one) => one !== killer?.invariant,
+  );
   const isNoticed = killer?.invariant === mutant?.invariant;
   const end =
     killer === undefined ? 'survived' : `noticed by ${killer.invariant} in minute ${(killer.at / 60_000).toFixed(1)}`;
-  console.log(`| ${name} | ${mutant?.invariant} | ${end} | ${options.seed} |`);
+  console.log(`| ${name} | ${mutant?.invariant} | ${end} | ${others.join(', ')} | ${options.seed} |`);
   return isNoticed;
 }
 
@@ -92,7 +92,7 @@ async function replay(file: string, times: number, isShrinking: boolean): Promis
   const failures = async (one: Storm, count: number, enough: number) => {
     let failed = 0;
     for (let attempt = 0; attempt < count && failed < enough && !isInterrupted; attempt += 1) {
-      const options = { ...setting, minutes: 1, storm: one, untilViolated: false };
+      const options = { ...setting, minutes: 1, storm: one };
       if (isRed(await runWith(options, mutant === null ? undefined : MUTANTS[mutant]))) failed += 1;
     }
     return failed;
@@ -130,7 +130,7 @@ async function main(): Promise<boolean> {
     }
     return isEach;
   }
-  const result = await runWith({ ...setting, untilViolated: false }, undefined);
+  const result = await runWith({ ...setting }, undefined);
   mkdirSync(report, { recursive: true });
   const name = join(report, `seed-${setting.seed}-brokers-${setting.brokers}`);
   writeFileSync(`${name}.json`, JSON.stringify(result, null, 2));

@@ -22,9 +22,9 @@ export function toMarkdown(result: RunResult): string {
       ['operation', 'ok', 'refused', 'unknown'],
       Object.entries(result.operations).map(([name, { ok, refused, unknown }]) => [name, ok, refused, unknown]),
     ),
-    '## From the acknowledgement to the denial, ms',
+    '## From the acknowledgement of a revocation to the first refusal at each instance, ms',
     table(
-      ['while', 'denials', 'p50', 'p99', 'worst'],
+      ['while', 'refusals', 'p50', 'p99', 'worst'],
       Object.entries(result.latencies)
         .sort(([one], [other]) => one.localeCompare(other))
         .map(([kind, all]) => [kind, all.length, percentile(all, 0.5), percentile(all, 0.99), percentile(all, 1)]),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Violation } from './judge.ts';
+import type { Invariant, Violation } from './judge.ts';
 import { createJudge } from './judge.ts';
 import type { Outcome } from './ledger.ts';
 import { createLedger } from './ledger.ts';
@@ -23,8 +23,8 @@ export interface RunOptions {
   readonly services?: string | undefined;
   /** Instead of the storms of the seed: this one alone, once. */
   readonly storm?: Storm | undefined;
-  /** Whether the run ends at the first violation. */
-  readonly untilViolated: boolean;
+  /** The run ends at the first violation of this invariant. */
+  readonly until?: Invariant | undefined;
   /** Whether the run ends as soon as this returns true. */
   readonly isOver: () => boolean;
   readonly log: (line: string) => void;
@@ -105,6 +105,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     }
   }).map((lane) => lane.catch(failed));
 
+  const isOverEarly = () => options.isOver() || violations.some(({ invariant }) => invariant === options.until);
   const rounds: Round[] = [];
   let failingStorm: Storm | undefined;
   try {
@@ -113,12 +114,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const known = new Map<string, readonly number[]>();
     for (let round = 0; ; round += 1) {
       const isEnough = options.storm === undefined ? now() - startedAt > options.minutes * 60_000 : round > 0;
-      if (isEnough || options.isOver() || (options.untilViolated && violations.length > 0)) break;
+      if (isEnough || isOverEarly()) break;
       const storm = options.storm ?? planStorm(options, round);
       const before = { violations: violations.length, injections: injections.length, at: now() };
       isStorm = true;
-      await runStorm(storm, { world, topic, ledger, judge, now, epoch: () => watch.epoch, log, injections });
+      const epoch = () => watch.epoch;
+      await runStorm(storm, { world, topic, ledger, judge, now, epoch, log, injections, isOver: isOverEarly });
       isStorm = false;
+      if (isOverEarly()) break;
       const settled = await settle(parts);
       const unexpected = 'ms' in settled ? await sweep(parts) : [];
       judge.restoring(false);

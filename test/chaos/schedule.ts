@@ -53,7 +53,7 @@ const STORM_MS = 16_000;
 /** An issuer that is ahead for longer than this mints tokens that services do not take yet: its clock never goes back. */
 const ISSUER_CLOCK_MS = 8_000;
 const INSTANCE_CLOCK_MS = 3_600_000;
-const KILLS_PER_STORM = 20;
+const KILLS_PER_STORM = 32;
 /** Longer than MAX_STALENESS: views become stale. */
 const LONG_MS = 11_000;
 const OTHERS_PER_STORM = 5;

@@ -34,6 +34,8 @@ export interface StormOptions {
   readonly epoch: () => string;
   readonly log: (line: string) => void;
   readonly injections: Injection[];
+  /** Whether the storm ends early. */
+  readonly isOver: () => boolean;
 }
 
 /** What a fault began: `end` undoes it. It may be called when nothing is left to undo. */
@@ -74,7 +76,7 @@ export async function runStorm(storm: Storm, options: StormOptions): Promise<voi
       log(`${fault.kind} of ${injection.target}: ${String(error).split('\n')[0]}`);
     }
   });
-  await delay(Math.max(0, startedAt + storm.forMs - now()));
+  while (now() < startedAt + storm.forMs && !options.isOver()) await delay(50);
   // Not in the order in which they began: a fleet must converge in any order.
   for (const index of storm.healing)
     await ends

@@ -38,13 +38,13 @@ export function openTopicAccess(brokers: readonly string[], topic: string): Topi
       await admin.disconnect().catch(() => undefined);
     }
   };
-  const offsets = async () => {
-    const [found] = await withAdmin((admin) => admin.fetchTopicOffsets(topic));
+  const offsetsBy = async (admin: Admin) => {
+    const [found] = await admin.fetchTopicOffsets(topic);
     return { low: Number(found?.low ?? 0), high: Number(found?.high ?? 0) };
   };
 
   async function readAll(each: (text: string) => void): Promise<void> {
-    const { low, high } = await offsets();
+    const { low, high } = await withAdmin(offsetsBy);
     if (low >= high) return;
     const consumer = kafka.consumer({ groupId: `chaos-${process.pid}-${Date.now()}` });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -67,13 +67,13 @@ export function openTopicAccess(brokers: readonly string[], topic: string): Topi
 
   return {
     remove: () => withAdmin((admin) => admin.deleteTopics({ topics: [topic], timeout: 5_000 })),
-    async truncate() {
-      const { low, high } = await offsets();
-      const offset = Math.floor((low + high) / 2);
-      const partitions = [{ partition: 0, offset: String(offset) }];
-      await withAdmin((admin) => admin.deleteTopicRecords({ topic, partitions }));
-      return offset - low;
-    },
+    truncate: () =>
+      withAdmin(async (admin) => {
+        const { low, high } = await offsetsBy(admin);
+        const offset = Math.floor((low + high) / 2);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
+        return offset - low;
+      }),
     async writeRubbish(count, issuer, epoch) {
       const producer = kafka.producer({ allowAutoTopicCreation: false });
       const forge = createSigner(generateSigningKey(), { typ: 'secevent+jwt' });
@@ -84,7 +84,10 @@ export function openTopicAccess(brokers: readonly string[], topic: string): Topi
       }));
       try {
         await producer.connect();
-        await producer.send({ topic, acks: -1, messages });
+        // The longest of them together are longer than a broker takes at once.
+        for (let from = 0; from < messages.length; from += 8) {
+          await producer.send({ topic, acks: -1, messages: messages.slice(from, from + 8) });
+        }
       } finally {
         await producer.disconnect().catch(() => undefined);
       }

@@ -22,13 +22,13 @@ export const STATES = [
 ] as const;
 
 export interface Watch {
-  /** A revocation was acknowledged: each instance is asked about the tokens until it denies them. */
+  /** A revocation was acknowledged: each instance is asked about the tokens until it refuses them. */
   revoked(tokens: readonly TokenEntry[], at: number): void;
   /** Asks an instance about a token, and judges the answer. */
   ask(node: Node, token: TokenEntry): Promise<string | undefined>;
   /** The states that were seen, with counts. */
   readonly states: ReadonlyMap<string, number>;
-  /** From acknowledgement to denial, ms, by the faults that lasted meanwhile; `none` without one. */
+  /** From the acknowledgement to the first refusal, ms, by the faults that lasted meanwhile; `none` without one. */
   readonly latencies: ReadonlyMap<FaultKind | 'none', number[]>;
   /** The epoch of the issuer. */
   readonly epoch: string;
@@ -109,7 +109,8 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     const toToken = (token: TokenEntry | undefined) => token && { token, at: Number.NaN };
     const dice = random.next();
     if (dice < 0.5 && queue.length > 0) return random.pick(queue.slice(0, 8));
-    const recent = ledger.tokens.slice(-400);
+    // After a restore nobody knows the keys of earlier tokens.
+    const recent = ledger.tokens.slice(-400).filter(({ session }) => !session.lost || random.chance(0.05));
     if (dice < 0.75) return toToken(random.pick(recent.filter((token) => acknowledgementOf(token) !== null)));
     return toToken(random.pick(recent.filter((token) => attemptOf(token) === null).slice(-60)));
   }
@@ -118,7 +119,7 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     while (!isOver) {
       const watched = choose(node);
       const verdict = watched && (await ask(node, watched.token));
-      if (watched !== undefined && verdict === 'token_revoked' && !Number.isNaN(watched.at)) {
+      if (watched !== undefined && verdict !== undefined && verdict !== '200' && !Number.isNaN(watched.at)) {
         const queue = queues.get(node) ?? [];
         const index = queue.indexOf(watched);
         if (index >= 0) queue.splice(index, 1);
