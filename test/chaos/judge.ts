@@ -103,34 +103,56 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
     views.set(instance, known);
     return known;
   };
-  const report = (invariant: Invariant, at: number, detail: string) => violated({ invariant, at, detail });
+  const reported = new Set<string>();
+  /** Once for each subject: an instance that accepts a revoked token is asked about it again and again. */
+  const report = (invariant: Invariant, at: number, subject: string, detail: string) => {
+    if (reported.has(`${invariant} ${subject}`)) return;
+    reported.add(`${invariant} ${subject}`);
+    violated({ invariant, at, detail });
+  };
 
   function accepted({ instance, token, sentAt, receivedAt, started }: Answer): void {
     const name = `${instance} accepted token ${token.id}`;
     const acknowledged = acknowledgementOf(token);
     if (acknowledged !== null && sentAt > acknowledged + maxStalenessMs + slackMs) {
-      report('revoked-is-refused', receivedAt, `${name}, ${round(sentAt - acknowledged)} ms after the acknowledgement`);
+      report(
+        'revoked-is-refused',
+        receivedAt,
+        name,
+        `${name}, ${round(sentAt - acknowledged)} ms after the acknowledgement`,
+      );
     }
     if (silentSince !== null && sentAt > silentSince + maxStalenessMs + slackMs) {
-      report('stale-view-refuses', receivedAt, `${name}, the issuer was silent for ${round(sentAt - silentSince)} ms`);
+      report(
+        'stale-view-refuses',
+        receivedAt,
+        name,
+        `${name}, the issuer was silent for ${round(sentAt - silentSince)} ms`,
+      );
     }
     if (started[0] !== started[1]) return;
     const { denials, asOf } = viewOf(instance);
     const denial = denials.get(token);
     if (denial !== undefined && sentAt > denial.at) {
-      report('stays-revoked', receivedAt, `${name}, which it had denied ${round(sentAt - denial.at)} ms before`);
+      report('stays-revoked', receivedAt, name, `${name}, which it had denied ${round(sentAt - denial.at)} ms before`);
     }
     const isCovered = asOf !== null && asOf.started === started[0] && sentAt >= asOf.reportedAt;
     if (isCovered && acknowledged !== null && acknowledged < asOf.at) {
       const ms = round(asOf.at - acknowledged);
-      report('age-is-honest', receivedAt, `${name}; its view is complete as of ${ms} ms after the acknowledgement`);
+      report(
+        'age-is-honest',
+        receivedAt,
+        name,
+        `${name}; its view is complete as of ${ms} ms after the acknowledgement`,
+      );
     }
   }
 
   function refusedAsRevoked({ instance, token, receivedAt, started }: Answer): void {
     const attempted = attemptOf(token);
     if (attempted === null || attempted > receivedAt) {
-      report('only-revoked-is-refused', receivedAt, `${instance} refused token ${token.id}, which nobody has revoked`);
+      const name = `${instance} refused token ${token.id}`;
+      report('only-revoked-is-refused', receivedAt, name, `${name}, which nobody has revoked`);
     }
     if (started[0] !== started[1]) return;
     const { denials } = viewOf(instance);
@@ -147,6 +169,7 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
     report(
       'position-never-falls',
       receivedAt,
+      `${instance} ${epoch}:${seq}`,
       `${instance} went from ${before.epoch}:${before.seq} to ${epoch}:${seq}`,
     );
   }
@@ -189,12 +212,13 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
         report(
           'ended-stays-ended',
           at,
+          used,
           `a session was refreshed after its end, acknowledged at ${round(acknowledgedAt)}`,
         );
       }
       const before = successors.get(used);
       if (before !== undefined && before !== successor) {
-        report('refresh-works-once', at, 'a refresh token was exchanged for two different successors');
+        report('refresh-works-once', at, used, 'a refresh token was exchanged for two different successors');
       }
       successors.set(used, successor);
     },
@@ -204,6 +228,7 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
       report(
         'acknowledged-is-kept',
         at,
+        String(sentAt),
         `the issuer refused the current refresh token of a session, sent at ${round(sentAt)}`,
       );
     },
@@ -212,7 +237,8 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
         // An event may come again after a later one, but the first of each comes in order.
         let last = seqs[0] ?? 0;
         for (const seq of seqs) {
-          if (seq > last + 1) report('log-has-no-gap', at, `${where}: event ${seq} of ${epoch} follows ${last}`);
+          const gap = `${where}: event ${seq} of ${epoch} follows ${last}`;
+          if (seq > last + 1) report('log-has-no-gap', at, gap, gap);
           last = Math.max(last, seq);
         }
       }
