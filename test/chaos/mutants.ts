@@ -37,12 +37,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'earliest > row.issuedUntil) continue;',
     to: 'earliest > row.issuedUntil + 60_000) continue;',
   },
-  'two-successors': {
+  'successor-not-repeated': {
     invariant: 'refresh-works-once',
-    mistake: 'each use of a refresh token within the grace returns another successor',
+    mistake: 'a repeated use of a refresh token returns this token instead of its successor',
     file: 'packages/issuer/src/session/refresh.ts',
-    from: 'retry === undefined && policy.rotation',
-    to: 'policy.rotation',
+    from: 'next?.token ?? retry?.token ?? presented.token',
+    to: 'next?.token ?? presented.token',
   },
   'record-left-out': {
     invariant: 'log-has-no-gap',

@@ -49,12 +49,12 @@ const WEIGHTS: Readonly<Record<Operation, number>> = {
   register: 4,
   login: 20,
   refresh: 14,
-  'refresh-twice': 3,
+  'refresh-twice': 5,
   reuse: 2,
   logout: 14,
-  'logout-everywhere': 3,
+  'logout-everywhere': 6,
   'revoke-token': 6,
-  'revoke-by-administrator': 3,
+  'revoke-by-administrator': 6,
   'refresh-after-end': 8,
 };
 
@@ -99,6 +99,8 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
   const sessionsOf = (user: UserEntry) => user.sessions.filter(({ attemptedAt }) => attemptedAt === null);
   /** Users with an operation under way: another one at the same time could meet it in any order. */
   const busy = new Set<UserEntry>();
+  /** Users who were logged out everywhere, and have not logged in since. */
+  const returning: UserEntry[] = [];
   const recentUsers = () => users.filter((user) => !user.retired && !busy.has(user)).slice(-40);
   const anySession = (isMeant: (session: SessionEntry) => boolean) =>
     random.pick(recentUsers().flatMap((user) => sessionsOf(user).filter(isMeant)));
@@ -180,6 +182,12 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
   const logout = (session: SessionEntry) =>
     end('logout', [session], 204, () => send(`${issuer.url}/logout`, { method: 'POST', ...bearer(newest(session)) }));
 
+  /** Its next login must be accepted, however soon it comes. */
+  function takePartAgain(user: UserEntry): void {
+    user.retired = false;
+    returning.push(user);
+  }
+
   async function logoutEverywhere(user: UserEntry): Promise<void> {
     const [session] = sessionsOf(user).filter((one) => one.refresh !== null);
     if (session === undefined) return;
@@ -196,7 +204,7 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     const isEnded = await end('logout-everywhere', ended, 204, () =>
       send(`${issuer.url}/logout-everywhere`, { method: 'POST', ...bearer(access_token) }),
     );
-    if (isEnded && ledger.restores === restores) user.retired = false;
+    if (isEnded && ledger.restores === restores) takePartAgain(user);
   }
 
   async function revokeByAdministrator(user: UserEntry): Promise<void> {
@@ -211,7 +219,7 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
         body: JSON.stringify({ cutoffs: [{ claim: 'sub', value: sub }], why: 'chaos' }),
       }),
     );
-    if (isEnded && ledger.restores === restores) user.retired = false;
+    if (isEnded && ledger.restores === restores) takePartAgain(user);
   }
 
   async function refreshAfterEnd(): Promise<void> {
@@ -258,11 +266,12 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
 
   const steps: Readonly<Record<Operation, () => Promise<unknown>>> = {
     register,
-    login: () =>
-      withSession(
-        () => false,
-        async () => undefined,
-      ),
+    async login() {
+      const user = returning.shift() ?? random.pick(recentUsers());
+      if (user === undefined || user.retired || busy.has(user)) return;
+      busy.add(user);
+      await loginOf(user).finally(() => busy.delete(user));
+    },
     refresh: () => withSession(hasRefresh, refresh),
     'refresh-twice': () => withSession(hasRefresh, refreshTwice),
     reuse: () => withSession((session) => hasRefresh(session) && session.used.length >= 2, reuse),
