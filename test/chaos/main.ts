@@ -148,4 +148,5 @@ async function main(): Promise<boolean> {
 process.once('SIGINT', () => {
   isInterrupted = true;
 });
-process.exitCode = (await main()) ? 0 : 1;
+// Not by exitCode: connections to brokers that are gone would keep the process alive.
+process.exit((await main()) ? 0 : 1);
