@@ -150,9 +150,19 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
 
   const watchdog = openWatchdog();
   const running = new Set<number>();
-  const started = (pid: number) => {
-    running.add(pid);
-    watchdog.set(`kill -9 ${[...running].join(' ')} 2>/dev/null; rm -rf '${directory}'`);
+  const watch = () => {
+    const kill = running.size > 0 ? `kill -9 ${[...running].join(' ')} 2>/dev/null; ` : '';
+    watchdog.set(`${kill}rm -rf '${directory}'`);
+  };
+  const lifecycle = {
+    started(pid: number) {
+      running.add(pid);
+      watch();
+    },
+    ended(pid: number) {
+      running.delete(pid);
+      watch();
+    },
   };
 
   const secrets = makeSecrets(directory, ['prices', 'orders', ...(gameCount > 0 ? ['game'] : [])]);
@@ -174,7 +184,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     port: issuerPort,
     managementPort: nextPort(),
     adminPort,
-    started,
+    ...lifecycle,
     environment: {
       ...everyone,
       ISSUER: issuerUrl,
@@ -194,7 +204,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       main,
       port: nextPort(),
       managementPort: nextPort(),
-      started,
+      ...lifecycle,
       environment: {
         ...everyone,
         ISSUER: issuerUrl,
@@ -217,7 +227,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
         name: 'web',
         port: webPort,
         managementPort: nextPort(),
-        started,
+        ...lifecycle,
         environment: {
           LOG_LEVEL: 'info',
           ISSUER: issuerUrl,
@@ -234,7 +244,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
         name: 'console',
         port: nextPort(),
         managementPort: nextPort(),
-        started,
+        ...lifecycle,
         environment: {
           LOG_LEVEL: 'info',
           ISSUER: issuerUrl,

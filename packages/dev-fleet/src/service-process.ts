@@ -21,6 +21,8 @@ export interface ServiceOptions {
   readonly adminPort?: number | undefined;
   /** Called with the process id at each start. */
   readonly started: (pid: number) => void;
+  /** Called with the process id when that process has ended: the system gives the id to another process. */
+  readonly ended: (pid: number) => void;
 }
 
 /** A service as a process. Ports and files stay the same when it is started again. */
@@ -121,6 +123,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
       child = started;
       ended = once(started, 'exit').then(() => {
         if (child === started) child = undefined;
+        if (started.pid !== undefined) options.ended(started.pid);
       });
       for (const stream of [started.stdout, started.stderr]) {
         createInterface({ input: stream }).on('line', (text) => void lines.push(text));
