@@ -1,5 +1,8 @@
-import type { InstanceRow, Instances } from '@rescind/issuer/store';
+import type { StoreTransaction } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
+
+type Instances = StoreTransaction['instances'];
+type InstanceRow = Parameters<Instances['put']>[0];
 
 /** A row of `rescind_instances`. */
 interface Row extends Omit<InstanceRow, 'leases' | 'steps' | 'forgotten'> {

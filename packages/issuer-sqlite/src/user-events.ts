@@ -1,6 +1,9 @@
-import type { UserEventRow, UserEvents } from '@rescind/issuer/store';
+import type { StoreTransaction } from '@rescind/issuer/store';
 import type { EpochMillis } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+
+type UserEvents = StoreTransaction['userEvents'];
+type UserEventRow = Awaited<ReturnType<UserEvents['following']>>[number];
 
 const COLUMNS = `seq, at, last_at AS lastAt, type, sub, sid, client_id AS clientId, code, reason, actor, txn, address,
   user_agent AS userAgent, device_name AS deviceName, count`;

@@ -1,4 +1,3 @@
-export type { InstanceRow, Instances } from './instances.ts';
 export type {
   ClosingEvents,
   CommittedLog,
@@ -13,4 +12,3 @@ export type {
 export type { Session, SessionClaim, Sessions } from './sessions.ts';
 export type { Clients, KeyRow, Keys, Store, StoreProvider, StoreTransaction } from './store.ts';
 export { TRANSACTION_OVER, watchTransaction } from './store.ts';
-export type { NewUserEvent, UserEventRow, UserEvents } from './user-events.ts';
