@@ -39,7 +39,7 @@ export async function start(command: string, args: readonly string[], ready: Reg
 }
 
 /** Where a proxy finds the gate and the service behind it. */
-export interface Upstreams {
+interface Upstreams {
   readonly gateSocket: string;
   readonly gatePort: string;
   readonly ordersPort: number;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { OptionCheck } from './options/index.ts';
-import { optionError } from './options/index.ts';
+import type { OptionCheck } from './options/checks.ts';
+import { optionError } from './options/checks.ts';
 import type { RevocationStep } from './telemetry.ts';
 
 /** The members of the module `@opentelemetry/api` that are used. The caller passes the module, so that no package depends on it. */
