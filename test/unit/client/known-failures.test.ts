@@ -22,8 +22,8 @@ const CLIENT: readonly Row[] = [
   ['an old value is written back', 'unit/client/tabs', 'a late write of an older pair changes nothing'],
   [
     'the loser deletes the winner’s tokens',
-    'browser/environments',
-    'a tab whose response is late adopts what another one',
+    'unit/client/tabs',
+    'a late write of an older pair changes nothing, and its tab adopts the newer one',
   ],
   ['the flight is forgotten', 'unit/client/renewal', 'a call in the microtask in which the flight settles'],
   ['IndexedDB fails', 'unit/client/odd-issuers', 'a store that cannot be read at the start leaves nobody logged in'],
