@@ -49,5 +49,6 @@ Each process serves \`GET /metrics\` on its management port, in the text format 
 - A gauge of unknown value is not exposed; an unknown age is \`+Inf\`. For a graph, limit it:
   \`clamp_max(rescind_view_age_seconds, 3600)\`.
 - No label names a user. Times are seconds; sizes are bytes. A \`flag\` is 0 or 1.
-- A metric that is not in the catalogue cannot be used: its name does not compile. [Operations](operations.md) has the alarms.
+- A metric that is not in the catalogue cannot be used: its name does not compile. [Operations](operations.md) has the alarms,
+  and [traces](operations.md#traces), which show one revocation where a metric counts all.
 `;
