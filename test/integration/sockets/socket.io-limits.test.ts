@@ -101,6 +101,22 @@ test('cuts a client that reads too slowly', async () => {
   expect(ends.map(({ code }) => code)).toEqual(['too_slow']);
 });
 
+test('cuts a client for which more than a hundred messages wait for a renewal', async () => {
+  const { kit, io, ends, handled, connect } = await openSetting();
+  const client = connect(kit.token({ jti: 'first' }));
+  await connected(client);
+  const events = recordOf(client);
+  kit.revoke({ claim: 'jti', value: 'first' });
+  await waitFor('the renewal is requested', () => events.length > 0);
+  for (let number = 0; number < 100; number += 1) io.emit('waiting', number);
+  expect(ends).toEqual([]);
+  io.emit('waiting', 100);
+  expect(ends).toMatchObject([{ code: 'too_slow', retry: true }]);
+  await waitFor('the client is disconnected', () => !client.connected);
+  expect(events.filter((event) => JSON.stringify(event).includes('waiting'))).toEqual([]);
+  expect(handled).toEqual([]);
+});
+
 test('ends the namespaces of one session on a connection, and leaves those of others', async () => {
   const { kit, io, url } = await openSetting();
   io.of('/other').on('connection', (socket) => void socket.on('hello', (value, respond) => respond(value)));
