@@ -12,7 +12,7 @@ import type { NewLogin } from './login.ts';
 import { beginLogin, originOf } from './login.ts';
 import { notifyChange } from './notify.ts';
 import { recoverAccount, setPassword } from './recovery.ts';
-import { recordRefusal } from './refusals.ts';
+import { noteRefusal, recordRefusal } from './refusals.ts';
 import type { DeviceAttributes } from './rows/devices.ts';
 
 /** The session of an access token, with the scope and audience of the token. */
@@ -100,7 +100,7 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
     },
 
     noteRefusedLogin(username, login, code) {
-      context.userEvents.refused({ ...refusedLogin(username, login), code });
+      noteRefusal(context, () => ({ ...refusedLogin(username, login), code }));
     },
 
     knownDevice(username, traits) {

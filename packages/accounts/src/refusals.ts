@@ -7,12 +7,23 @@ import type { AccountContext } from './context.ts';
 /** The first of two requests of a login with a second factor gets it: no refusal. */
 const NO_REFUSAL: ReadonlySet<ErrorCode> = new Set(['second_factor_required']);
 
+type RefusalContext = Pick<AccountContext, 'userEvents' | 'telemetry'>;
+
+/** Records a refusal. It never throws: the response is that of the refusal, also while the database cannot be read. */
+export function noteRefusal({ userEvents, telemetry }: RefusalContext, describe: () => RefusedUserEvent): void {
+  try {
+    userEvents.refused(describe());
+  } catch (error) {
+    telemetry.log('error', 'user_event_failed', { error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 /**
  * Runs `work`, and records a refusal as an event of the user.
  * @param describe returns the other members of the event; called after a refusal alone
  */
 export async function recordRefusal<T>(
-  { userEvents }: Pick<AccountContext, 'userEvents'>,
+  context: RefusalContext,
   work: () => Promise<T>,
   describe: () => Omit<RefusedUserEvent, 'code' | 'reason'>,
 ): Promise<T> {
@@ -20,7 +31,7 @@ export async function recordRefusal<T>(
     return await work();
   } catch (error) {
     if (error instanceof RescindError && isCallersError(error) && !NO_REFUSAL.has(error.code)) {
-      userEvents.refused({ ...describe(), code: error.code, reason: error.reason });
+      noteRefusal(context, () => ({ ...describe(), code: error.code, reason: error.reason }));
     }
     throw error;
   }

@@ -23,7 +23,7 @@ export interface UserEventPage {
   readonly head: number;
 }
 
-/** An event of the host, in the transaction of what it records. */
+/** An event of the host, in the transaction of what it records. If it cannot be written, it is counted and logged, and the transaction continues. */
 export interface RecordedUserEvent {
   readonly type: UserEventType;
   /** The user. */
@@ -49,6 +49,7 @@ export interface RefusedUserEvent {
   readonly reason?: string | undefined;
   /** Longer text is cut. */
   readonly origin?: Origin | undefined;
+  /** Longer text is cut. */
   readonly deviceName?: string | undefined;
 }
 
@@ -63,9 +64,9 @@ export interface IssuerUserEvents {
   /** Calls `listener` after each commit with an event. @returns a function that ends this */
   onAppend(listener: () => void): () => void;
   /**
-   * Records a refusal. Equal ones of a minute share a row or two, and the rows of a minute are limited for each user, for each address
-   * and in total: beyond the limits they are only counted (`rescind_user_events_dropped_total`). Returns at once; the row is written
-   * within a second. Never throws, except TypeError for its argument.
+   * Records a refusal. Equal ones of a minute share a row or two, and the rows of a minute and of a day are limited for each user, for
+   * each address and in total: beyond the limits one row without an origin counts them, and `rescind_user_events_dropped_total` does.
+   * Returns at once; the row is written within a second, or when the storage works again. Never throws, except TypeError for its argument.
    */
   refused(refusal: RefusedUserEvent): void;
   /** Runs `work`: events that it causes name this actor, such as `user` or `operator:ada`. */

@@ -140,7 +140,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
-  const recorder = createUserEventRecorder();
+  const recorder = createUserEventRecorder(telemetry);
   const refusals = createRefusals({ transactions, recorder, now, clock, telemetry });
   const context = createContext(options, settings, files, recorder, () => scheduler.run());
   const verify = createAccessVerifier({

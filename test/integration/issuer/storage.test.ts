@@ -1,7 +1,8 @@
+import type { Issuer } from '@rescind/issuer';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { codeOf, house, login, refresh, sqlOf } from './house.ts';
+import { codeOf, fileOf, house, login, loginAndLogout, refresh, sqlOf } from './house.ts';
 
 /** Makes SQLite report a full database, without mounting a file system. */
 function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
@@ -54,3 +55,38 @@ test('does not change the storage check at an error of the host in a transaction
   await expect(constraint).rejects.toThrow('no such table');
   expect(issuer.canWrite()).toBe(true);
 });
+
+test('logs users in and out while no event of a user can be written, and counts each', async () => {
+  const { telemetry, counts, lines } = createRemembering();
+  const issuer = await house().open({ telemetry });
+  fileOf(issuer).exec(
+    "CREATE TRIGGER refuse BEFORE INSERT ON rescind_user_events BEGIN SELECT RAISE(ABORT, 'damaged'); END",
+  );
+  const revocation = await loginAndLogout(issuer);
+  expect(revocation).toMatchObject({ seq: 1, endedSessions: 1 });
+  expect(issuer.log.snapshot().head).toBe(1);
+  const everybody = await login(issuer);
+  await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'lost' }));
+  expect(await codeOf(() => refresh(issuer, everybody))).toBe('grant_invalid');
+  expect((await issuer.userEvents.list()).items).toEqual([]);
+  expect(counts.get('rescind_user_events_dropped_total failed')).toBe(4);
+  expect(lines.filter((line) => line === 'error user_event_failed')).toHaveLength(4);
+});
+
+test('writes refusals of users that happened while the storage failed', async () => {
+  const { telemetry, lines } = createRemembering();
+  const issuer = await house().open({ telemetry });
+  const free = fill(sqlOf(issuer));
+  await waitFor('a full database', async () => (await codeOf(() => login(issuer))) === 'storage_unavailable');
+  for (let guess = 0; guess < 40; guess += 1) {
+    const refusal = { type: 'login_refused', code: 'credentials_wrong', sub: `user-${guess}` } as const;
+    issuer.userEvents.refused({ ...refusal, origin: { userAgent: 'x'.repeat(256) } });
+  }
+  await waitFor('a failed write', () => lines.includes('error housekeeping_failed'), 10_000);
+  free();
+  await waitFor('the refusals', async () => (await refused(issuer)).length === 40, 10_000);
+});
+
+async function refused(issuer: Issuer) {
+  return (await issuer.userEvents.list({ type: 'login_refused', limit: 100 })).items;
+}

@@ -63,6 +63,44 @@ test('bounds the rows of a flood, counts what it drops, and keeps room for users
   expect(dropped()).toBe(1_000 - 30);
 });
 
+test('counts in a row every refusal that has none of its own, of its user or of its code', async () => {
+  const { issuer, events, pass } = await opened();
+  for (let guess = 0; guess < 300; guess++) {
+    issuer.userEvents.refused({ ...refusal, origin: { address: `198.51.100.${guess}` } });
+    issuer.userEvents.refused({ ...refusal, sub: `user-${guess}`, origin: { address: `203.0.113.${guess}` } });
+    issuer.userEvents.refused({ ...refusal, sub: undefined, origin: { address: `192.0.2.${guess}` } });
+  }
+  await pass(1_000);
+  await pass(60_000);
+  const found = await events();
+  const summaries = found.filter(({ address }) => address === null);
+  expect(found.length).toBeLessThan(200);
+  expect(found.reduce((sum, { count }) => sum + count, 0)).toBe(900);
+  expect(summaries.find(({ sub }) => sub === 'ada')).toMatchObject({ count: 290, code: 'credentials_wrong' });
+  expect(summaries.filter(({ sub }) => sub === null)).toHaveLength(1);
+});
+
+test('a day of guessed names and of one address takes no row from a user', async () => {
+  const { issuer, events, clock, pass } = await opened();
+  for (let minute = 0; minute < 23 * 60; minute++) {
+    for (let guess = 0; guess < 25; guess++) {
+      issuer.userEvents.refused({ ...refusal, sub: undefined, origin: { address: `192.0.2.${guess}` } });
+      issuer.userEvents.refused({ ...refusal, sub: 'eve', deviceName: `device ${guess}` });
+    }
+    clock.advance(60_000);
+  }
+  issuer.userEvents.refused({ ...refusal, sub: 'bob', origin: { address: '198.51.100.1' } });
+  await pass(1_000);
+  expect(await events({ sub: 'bob' })).toMatchObject([{ address: '198.51.100.1', count: 1 }]);
+});
+
+test('cuts the name of a device that a refused login sent', async () => {
+  const { issuer, events, pass } = await opened();
+  issuer.userEvents.refused({ ...refusal, deviceName: 'x'.repeat(100_000) });
+  await pass(1_000);
+  expect((await events())[0]?.deviceName).toHaveLength(128);
+});
+
 test('a refresh that succeeds writes no event, and one that is refused is of its session', async () => {
   const { issuer, events, login, pass } = await opened();
   const { refresh_token: refreshToken, sid } = await login();

@@ -56,9 +56,12 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   await importRevokedEventKeys(tx, evidence, at);
   await ensureEventKey(tx, keys, at);
   let endedSessions = 0;
-  for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
+  for (const event of evidence.events) endedSessions += await importEvent(restoring, tx, event, at);
   // Logouts may be missing from the import, so every session ends.
-  if (!plan.complete) endedSessions += await endAll(tx, { claim: 'iss', value: issuer, at, reason: REASON, txn: null });
+  if (!plan.complete) {
+    const everyone = { claim: 'iss', value: issuer, at, reason: REASON, txn: null } as const;
+    endedSessions += await endAll(restoring, tx, everyone);
+  }
   if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
   const live = await liveRevocations(restoring, tx, at);
@@ -81,10 +84,14 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
 }
 
-const recorder = createUserEventRecorder();
-
 /** Ends sessions, and records it. @returns how many ended */
-function endAll(tx: Transaction, ends: SessionEnds, begunUntil: EpochMillis = UNBOUNDED): Promise<number> {
+function endAll(
+  { keys }: Restoring,
+  tx: Transaction,
+  ends: SessionEnds,
+  begunUntil: EpochMillis = UNBOUNDED,
+): Promise<number> {
+  const recorder = createUserEventRecorder(keys.settings.telemetry);
   const { claim, value, at, reason } = ends;
   return recorder.as('restore', async () => {
     await recorder.recordEnds(tx, ends, begunUntil);
@@ -93,11 +100,12 @@ function endAll(tx: Transaction, ends: SessionEnds, begunUntil: EpochMillis = UN
 }
 
 /** Lowers the stored times. @returns how many sessions ended: a soft cut-off of a later time, which readers keep, would deny their new tokens */
-async function lowerTimes({ issuer, keys }: Restoring, tx: Transaction, at: EpochMillis): Promise<number> {
+async function lowerTimes(restoring: Restoring, tx: Transaction, at: EpochMillis): Promise<number> {
+  const { issuer, keys } = restoring;
   const { store } = tx;
   let ended = 0;
   for (const { claim, value } of await store.storedTimes.softBeyond(issuer, at)) {
-    ended += await endAll(tx, { claim, value, at, reason: CLOCK_REASON, txn: null });
+    ended += await endAll(restoring, tx, { claim, value, at, reason: CLOCK_REASON, txn: null });
   }
   await store.storedTimes.lower(at, await retirementOf('event', at, store, keys));
   return ended;
@@ -127,14 +135,21 @@ function denyOther({ iss, ttlMs }: CutOffOther, tx: Transaction): CutOff {
 }
 
 /** Applies an event to the database. @returns how many sessions it ended. The event itself is appended again later. */
-async function importEvent(tx: Transaction, issuer: string, event: EventRecord, at: EpochMillis): Promise<number> {
+async function importEvent(
+  restoring: Restoring,
+  tx: Transaction,
+  event: EventRecord,
+  at: EpochMillis,
+): Promise<number> {
+  const { issuer } = restoring;
   const { store } = tx;
   const { reason, txn } = event;
   let ended = 0;
   for (const cutOff of event.cutOffs) {
     await store.revocations.merge(toRow(cutOff, event));
     if (cutOff.iss !== issuer || !endsSessions(cutOff.claim)) continue;
-    ended += await endAll(tx, { claim: cutOff.claim, value: cutOff.value, at, reason, txn }, cutOff.sessionUntil);
+    const ends = { claim: cutOff.claim, value: cutOff.value, at, reason, txn };
+    ended += await endAll(restoring, tx, ends, cutOff.sessionUntil);
   }
   return ended;
 }

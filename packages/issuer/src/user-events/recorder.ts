@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { RecordedUserEvent } from '../issuer-user-events.ts';
 import type { Session, SessionClaim } from '../store/sessions.ts';
@@ -9,9 +9,14 @@ import type { Transaction } from '../transaction.ts';
 /** The members of an event that a caller gives; the others are null. */
 type EventMembers = Partial<NewUserEvent> & Pick<NewUserEvent, 'type'>;
 
-/** Writes events in the transactions of what they record. */
+/**
+ * Writes events in the transactions of what they record. An event that cannot be written is counted and logged: no login, no logout and
+ * no revocation fails because of it, unless the transaction itself fails.
+ */
 export interface UserEventRecorder {
   record(tx: Transaction, event: EventMembers): Promise<void>;
+  /** As `record`, for a caller that writes the event later. @throws what the store throws */
+  write(tx: Transaction, event: NewUserEvent): Promise<void>;
   /** Records the sessions that `sessions.end` is about to end with the same arguments. Default of `begunUntil`: any time. */
   recordEnds(tx: Transaction, ends: SessionEnds, begunUntil?: EpochMillis): Promise<void>;
   /** @see IssuerUserEvents.as */
@@ -36,7 +41,7 @@ const NOTHING = {
   ...{ address: null, userAgent: null, deviceName: null, count: 1 },
 } as const;
 
-export function createUserEventRecorder(): UserEventRecorder {
+export function createUserEventRecorder(telemetry: Pick<Telemetry, 'count' | 'log'>): UserEventRecorder {
   const actors = new AsyncLocalStorage<string>();
   const listeners = new Set<() => void>();
 
@@ -49,27 +54,37 @@ export function createUserEventRecorder(): UserEventRecorder {
     await tx.store.userEvents.append({ ...NOTHING, actor: actors.getStore() ?? null, at, lastAt: at, ...event });
   }
 
-  async function record(tx: Transaction, event: EventMembers): Promise<void> {
-    await append(tx, event);
-    tx.afterCommit(notify);
+  /** Runs `work` so that the rest of the transaction remains when it fails. */
+  async function contained(tx: Transaction, work: () => Promise<void>): Promise<void> {
+    try {
+      await tx.store.savepoint(work);
+      tx.afterCommit(notify);
+    } catch (error) {
+      telemetry.count('rescind_user_events_dropped_total', { reason: 'failed' });
+      telemetry.log('error', 'user_event_failed', { error: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   return {
-    record,
-    async recordEnds(tx, { claim, value, at, reason, txn }, begunUntil = UNBOUNDED) {
-      const { sessions } = tx.store;
-      const shared = { reason, txn, at: tx.now() };
-      const count = claim === 'sid' ? 1 : (await sessions.count(claim, value, at)).sessions;
-      if (count > MOST_ROWS) {
-        await append(tx, { type: 'sessions_ended', ...shared, ...WIDE[claim](value), count });
-      } else {
+    record: (tx, event) => contained(tx, () => append(tx, event)),
+    async write(tx, event) {
+      await append(tx, event);
+      tx.afterCommit(notify);
+    },
+    recordEnds: (tx, { claim, value, at, reason, txn }, begunUntil = UNBOUNDED) =>
+      contained(tx, async () => {
+        const { sessions } = tx.store;
+        const shared = { reason, txn, at: tx.now() };
+        const count = claim === 'sid' ? 1 : (await sessions.count(claim, value, at)).sessions;
+        if (count > MOST_ROWS) {
+          await append(tx, { type: 'sessions_ended', ...shared, ...WIDE[claim](value), count });
+          return;
+        }
         for (const session of await sessions.live(claim, value, at, '', count)) {
           if (isOfUser(session) && session.createdAt <= begunUntil)
             await append(tx, { type: 'session_ended', ...shared, ...eventMembersOf(session) });
         }
-      }
-      tx.afterCommit(notify);
-    },
+      }),
     as: (actor, work) => actors.run(actor, work),
     onAppend(listener) {
       listeners.add(listener);

@@ -269,7 +269,7 @@ export const ISSUER_METRICS = {
   rescind_user_events_dropped_total: {
     type: 'counter',
     unit: 'events',
-    help: 'Refused logins and refreshes that have no event: beyond a limit of one user, of one address, of names that nobody has, of a minute, of a day; failed: not written',
+    help: 'Refused logins and refreshes that have no row of their own, but are counted in one without an origin: beyond a limit of one user, of one address, of names that nobody has, of a minute, of a day; failed: events that were not written',
     labels: { reason: ['user', 'address', 'no_user', 'minute', 'day', 'failed'] },
   },
   rescind_user_event_streams: {

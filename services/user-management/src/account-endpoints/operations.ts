@@ -36,18 +36,23 @@ const CONFIRMATION_REFUSALS: ReadonlySet<ErrorCode> = new Set(
 );
 
 /** The same limits; a wrong password or code of a logged-in user is recorded as an event. */
-function recordingConfirmations({ limits, issuer }: EndpointContext): EndpointContext['limits'] {
+function recordingConfirmations({ limits, issuer, telemetry }: EndpointContext): EndpointContext['limits'] {
+  /** Never rejects: the response is that of the refusal. */
+  const record = async (sid: string, { code, reason }: RescindError) => {
+    try {
+      const { sub, clientId, origin } = (await issuer.sessions.find(sid)) ?? {};
+      issuer.userEvents.refused({ type: 'confirmation_refused', code, reason, sub, sid, clientId, origin });
+    } catch (error) {
+      telemetry.log('error', 'user_event_failed', { error: error instanceof Error ? error.message : String(error) });
+    }
+  };
   return {
     ...limits,
     async confirm(sid, shown, work) {
       try {
         return await limits.confirm(sid, shown, work);
       } catch (error) {
-        if (error instanceof RescindError && CONFIRMATION_REFUSALS.has(error.code)) {
-          const { sub, clientId, origin } = (await issuer.sessions.find(sid)) ?? {};
-          const { code, reason } = error;
-          issuer.userEvents.refused({ type: 'confirmation_refused', code, reason, sub, sid, clientId, origin });
-        }
+        if (error instanceof RescindError && CONFIRMATION_REFUSALS.has(error.code)) await record(sid, error);
         throw error;
       }
     },
