@@ -149,10 +149,11 @@ export function openSignatureThread(setup: ThreadSetup, { answered, failed }: Th
   function toRequest(id: number, signatures: readonly SignatureToCheck[], at: EpochMillis): SignatureRequest {
     const added: ThreadKey[] = [];
     const texts = new Uint32Array(signatures.length * NUMBERS_PER_TEXT);
-    const bytes = bufferOf(signatures.reduce((sum, { text }) => sum + text.length, 0));
+    // Characters beyond ASCII take more bytes than characters: with less room the texts behind them would be cut off.
+    const bytes = bufferOf(signatures.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0));
     let written = 0;
     for (const [index, signature] of signatures.entries()) {
-      // Of characters beyond ASCII UTF-8 makes bytes that are no base64url: the thread refuses them, even if they are cut off.
+      // Of characters beyond ASCII UTF-8 makes bytes that are no base64url: the thread refuses them.
       const length = bytes.write(signature.text, written, 'utf8');
       written += length;
       texts[index * NUMBERS_PER_TEXT] = length;

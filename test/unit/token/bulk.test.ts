@@ -49,6 +49,17 @@ it('receives only the messages of its thread', async () => {
   await worker.terminate();
 });
 
+it('answers each token of a batch whose other texts have characters beyond ASCII', async () => {
+  await using bulk = openBulkVerifier({ ...options, maxBytes: 65_536, telemetry: silentTelemetry });
+  const [header = ''] = signedToken().split('.');
+  const wide = `${header}.${'€'.repeat(60_000)}.${'€'.repeat(40)}`;
+  const answers = await bulk.verifyAll([...Array.from({ length: 12 }, () => wide), signedToken()], AT);
+  expect(answers.map((answer) => ('code' in answer ? answer.code : 'accepted'))).toEqual([
+    ...Array.from({ length: 12 }, () => 'token_malformed'),
+    'accepted',
+  ]);
+});
+
 it('refuses characters whose lowest byte is that of an accepted one', async () => {
   await using bulk = openBulkVerifier({ ...options, telemetry: silentTelemetry });
   const token = signedToken();
