@@ -125,12 +125,19 @@ export function createTransaction({
       isChanged = true;
       const event = planEvent(revocation, issuerClock.now(), signed);
       planned.push(event);
-      const { step } = telemetry;
       const startMs = systemClock.now();
-      if (step !== undefined) {
+      if (telemetry.step !== undefined) {
+        // What it throws is logged, as that of all work after the commit.
         after.push(() => {
           const { epoch, seq } = event.record;
-          step({ name: 'rescind.revoke', txn: revocation.txn, startMs, endMs: systemClock.now(), epoch, seq });
+          telemetry.step?.({
+            name: 'rescind.revoke',
+            txn: revocation.txn,
+            startMs,
+            endMs: systemClock.now(),
+            epoch,
+            seq,
+          });
         });
       }
       return event.record;

@@ -44,6 +44,29 @@ describe('the relay', () => {
     expect(counted.filter((type) => type === 'heartbeat').length).toBeGreaterThan(0);
   });
 
+  test('neither a commit nor a publication fails when the tracer throws', async () => {
+    const topic = new Topic();
+    const lines: string[] = [];
+    const counted = new Set<string>();
+    const telemetry: Telemetry = {
+      ...silentTelemetry,
+      count: (metric) => void counted.add(metric),
+      log: (_level, event) => void lines.push(event),
+      step() {
+        throw new Error('the exporter is broken');
+      },
+    };
+    const issuer = await house().open({ publisher: topic.publisher(), telemetry });
+    for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
+    await everythingIsThere(issuer, topic);
+    await waitFor('the acknowledgement', () => issuer.health().some(({ lagEvents }) => lagEvents === 0), DEADLINE);
+    const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
+    await waitFor('a heartbeat', () => topic.records.some(isBeat), DEADLINE);
+    expect(seqsOf(topic)).toEqual([1, 2, 3]);
+    expect(counted).not.toContain('rescind_publish_failures_total');
+    expect(lines.filter((line) => line === 'trace_failed')).toHaveLength(1);
+  });
+
   test('accepts logouts while the publisher is unreachable, and publishes them afterwards', async () => {
     const topic = new Topic();
     topic.isDown = true;

@@ -58,6 +58,8 @@ export function openRelay(options: RelayOptions): Relay {
   let markedAt = clock.monotonic();
   let overdueTimer: NodeJS.Timeout | undefined;
   let isDelivering = false;
+  /** Whether a failure of the tracer has been logged. */
+  let isTraceFailing = false;
   const listeners = new Set<() => void>();
 
   function start(sentSeq: number): void {
@@ -200,12 +202,18 @@ export function openRelay(options: RelayOptions): Relay {
     for (const [type, total] of totals) telemetry.count('rescind_events_published_total', { type }, total);
   }
 
+  /** Never throws: events that Kafka has acknowledged would be published again, without an end. */
   function traceSteps(rows: readonly EventText[], epoch: string, startMs: EpochMillis): void {
     if (telemetry.step === undefined) return;
     const endMs = clock.now();
-    for (const { jws, seq } of rows) {
-      const { txn } = readOwnEvent(jws);
-      telemetry.step({ name: 'rescind.publish', txn, startMs, endMs, epoch, seq });
+    try {
+      for (const { jws, seq } of rows) {
+        const { txn } = readOwnEvent(jws);
+        telemetry.step({ name: 'rescind.publish', txn, startMs, endMs, epoch, seq });
+      }
+    } catch (error) {
+      if (!isTraceFailing) telemetry.log('warn', 'trace_failed', { step: 'rescind.publish', error: String(error) });
+      isTraceFailing = true;
     }
   }
 
