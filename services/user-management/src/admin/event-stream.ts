@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IssuerUserEvents, UserEvent, UserEventQuery } from '@rescind/issuer/user-events';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { isCallersError } from '@rescind/revocation/errors';
@@ -79,7 +80,9 @@ export function createEventStreams({
             await write.heartbeat({ now: clock.now(), position });
             heartbeatAt = clock.monotonic() + HEARTBEAT_MS;
           }
-          if (events.length < AT_ONCE) await wakeOrPause(woken, ended);
+          // A filter that nothing matches would read the complete table in one turn of the event loop.
+          if (events.length === AT_ONCE) await nextTurn();
+          else await wakeOrPause(woken, ended);
         }
         if (stopping.aborted) write.end('stopping');
       } catch (error) {
