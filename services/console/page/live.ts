@@ -86,9 +86,13 @@ function apply(frame: Frame): void {
       live = { ...live, instances };
       break;
     }
-    case 'revocations':
-      live = { ...live, revocations: frame.items };
+    case 'revocations': {
+      const known = new Set(frame.items.map(({ txn }) => txn));
+      // Those of older revocations are not kept: a page may be open for weeks.
+      const receipts = new Map([...live.receipts].filter(([txn]) => known.has(txn)));
+      live = { ...live, revocations: frame.items, receipts };
       break;
+    }
     case 'receipt':
       live = { ...live, receipts: new Map(live.receipts).set(frame.txn, frame.receipt) };
       break;

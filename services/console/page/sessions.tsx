@@ -4,7 +4,7 @@ import type { Session } from './api.ts';
 import { Card, Listing, Title, useList } from './parts.tsx';
 import { setQuery, usePlace } from './router.tsx';
 import { SessionRows } from './session-rows.tsx';
-import { countText } from './text.ts';
+import { countText, strangersText } from './text.ts';
 
 /** Most cut-offs in one revocation. */
 const MOST = 200;
@@ -85,7 +85,7 @@ export function Sessions() {
               choose={(one) => (
                 <input
                   type="checkbox"
-                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${one.deviceName ?? 'no name'}`}
+                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${strangersText(one.deviceName ?? 'no name')}`}
                   checked={chosen.has(one.sid)}
                   onChange={() => toggle(one.sid)}
                 />

@@ -45,7 +45,7 @@ export const shortId = (id: string): string => (id.length > 12 ? `${id.slice(0, 
 export const countText = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 const LONGEST = 120;
 
 /** A text that a stranger has chosen, such as a device's name: without control and direction characters, which it marks, and cut. */

@@ -93,13 +93,17 @@ export function createApp({ configuration, clock, telemetry }: AppOptions): {
     const body = await readJson(request, loginBody);
     const result = await operators.login(body, { userAgent: request.get('user-agent'), address: request.ip });
     if ('refusal' in result) return sendUpstream(response, result.refusal);
-    await sessionOf(request)?.logout();
+    // The login is done: a former session whose end fails must not hide it. Its end is sent again.
+    await sessionOf(request)
+      ?.logout()
+      .catch(() => undefined);
     response.set('Set-Cookie', `${COOKIE}=${result.secret}; ${COOKIE_ATTRIBUTES}`).status(204).end();
   });
 
   app.post('/api/logout', async (request, response) => {
+    response.set('Set-Cookie', `${COOKIE}=; ${COOKIE_ATTRIBUTES}; Max-Age=0`);
     await sessionOf(request)?.logout();
-    response.set('Set-Cookie', `${COOKIE}=; ${COOKIE_ATTRIBUTES}; Max-Age=0`).status(204).end();
+    response.status(204).end();
   });
 
   app.post('/api/step-up', async (request, response) => {

@@ -21,7 +21,10 @@ export interface OperatorSession {
   refused(token: string): void;
   /** Authenticates again: the issuer records a recent login. @returns the refusal; undefined: it is done */
   stepUp(credentials: Omit<OperatorCredentials, 'username'>): Promise<UpstreamResponse | undefined>;
-  /** Ends the session at the issuer and here. */
+  /**
+   * Ends the session here at once, and at the issuer; while the issuer does not respond, that is tried again in the background.
+   * @throws RescindError `issuer_unreachable`
+   */
   logout(): Promise<void>;
   /** Aborts when the session has ended here. */
   readonly ended: AbortSignal;
@@ -61,6 +64,10 @@ interface HeldTokens {
   renewAt: number;
 }
 
+/** How often, and how many times, an end that the issuer has not received is sent again. */
+const REVOKE_AGAIN_MS = 3_000;
+const MOST_REVOCATIONS = 1_200;
+
 /** More are not held; the oldest one is forgotten and must log in again. */
 const MAX_SESSIONS = 1_000;
 
@@ -98,6 +105,8 @@ export function createOperators(options: OperatorsOptions): Operators {
       return result;
     };
     const exchange = async (resource: string): Promise<string> => {
+      // Tokens of a session that has ended while a call waited would outlive it.
+      if (gone.signal.aborted) throw new RescindError('operator_session_missing');
       const response = await requestToken(held.refresh, resource);
       const tokens = tokensSchema.safeParse(jsonOf(response.text));
       if (response.status === 200 && tokens.success) {
@@ -112,6 +121,19 @@ export function createOperators(options: OperatorsOptions): Operators {
       telemetry.log('info', 'operator_session_ended', { code: codeOf(response) });
       end();
       throw new RescindError('operator_session_missing');
+    };
+
+    const revoke = async (): Promise<void> => {
+      const { status } = await callUpstream(`${issuerUrl}/oauth2/revoke`, {
+        method: 'POST',
+        body: new URLSearchParams({ token: held.refresh, client_id: clientId }),
+      });
+      if (status >= 500 || status === 429) throw new RescindError('issuer_unreachable');
+      telemetry.log('info', 'operator_logged_out');
+    };
+    const revokeLater = (left: number): void => {
+      if (left === 0) telemetry.log('warn', 'operator_logout_failed');
+      else setTimeout(() => inTurn(revoke).catch(() => revokeLater(left - 1)), REVOKE_AGAIN_MS).unref();
     };
 
     const token = async () => {
@@ -143,13 +165,13 @@ export function createOperators(options: OperatorsOptions): Operators {
           return undefined;
         }),
       async logout() {
-        const access = held.access;
         end();
-        await callUpstream(`${issuerUrl}/oauth2/revoke`, {
-          method: 'POST',
-          body: new URLSearchParams({ token: held.refresh, client_id: clientId }),
-        });
-        if (access !== '') telemetry.log('info', 'operator_logged_out');
+        try {
+          await inTurn(revoke);
+        } catch (error) {
+          revokeLater(MOST_REVOCATIONS);
+          throw error;
+        }
       },
     };
   }
@@ -180,12 +202,16 @@ export function createOperators(options: OperatorsOptions): Operators {
       const id = digest(secret);
       const session = createSession(id, { access, refresh, renewAt: clock.monotonic() + (seconds * 1_000) / 2 });
       if (!`${scope} ${scopeOf(access)}`.split(' ').some((one) => one.startsWith('admin:'))) {
-        await session.logout();
+        await session.logout().catch(() => undefined);
         throw new RescindError('operator_not_permitted');
       }
       sessions.set(id, session);
       const [oldest] = sessions.keys();
-      if (sessions.size > MAX_SESSIONS && oldest !== undefined) await sessions.get(oldest)?.logout();
+      if (sessions.size > MAX_SESSIONS && oldest !== undefined)
+        void sessions
+          .get(oldest)
+          ?.logout()
+          .catch(() => undefined);
       telemetry.log('info', 'authn_login_success');
       return { secret };
     },

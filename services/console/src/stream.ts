@@ -92,7 +92,8 @@ export async function writeStream(response: Response, options: StreamOptions): P
 async function readMe(ask: (path: string) => Promise<UpstreamResponse>): Promise<Me | undefined> {
   try {
     const response = await ask('/admin/me');
-    if (response.status === 200) return jsonOf(response.text) as Me;
+    const me = jsonOf(response.text) as Partial<Me> | undefined;
+    if (response.status === 200) return Array.isArray(me?.operations) ? (me as Me) : undefined;
     if (response.status >= 500) return undefined;
     throw new RescindError('operator_session_missing');
   } catch (error) {
@@ -130,6 +131,8 @@ function createChanges(watch: Watch, write: (frame: Frame) => void) {
       if (text !== revocationsText) write({ type: 'revocations', items: watch.revocations });
       revocationsText = text;
       let isNew = false;
+      // A stream may be open for weeks.
+      for (const txn of receipts.keys()) if (!watch.receipts.has(txn)) receipts.delete(txn);
       for (const [txn, receipt] of watch.receipts) {
         const before = receipts.get(txn);
         if (before === receipt) continue;

@@ -1,7 +1,17 @@
 import type { Clock } from '@rescind/revocation';
+import { z } from 'zod';
 import type { Instance, Propagation, Receipt, Revocation, UserEvent } from './frames.ts';
 import type { UpstreamResponse } from './upstream.ts';
 import { jsonOf } from './upstream.ts';
+
+const list = z.object({ items: z.array(z.unknown()) });
+const withReceipt = z.object({ receipt: z.object({ members: z.array(z.unknown()) }) });
+
+/** The JSON of a body that has the shape of a schema; undefined: it has not, such as a page of a proxy. */
+function bodyOf<T>({ text }: UpstreamResponse, shape: z.ZodType): T | undefined {
+  const body = jsonOf(text);
+  return shape.safeParse(body).success ? (body as T) : undefined;
+}
 
 /** Sends a GET request to the administration with the token of an operator. */
 type Ask = (path: string) => Promise<UpstreamResponse>;
@@ -61,7 +71,8 @@ export function createWatch(clock: Clock): Watch {
   let finishedAt: Readonly<Record<string, number>> = {};
   const once = (name: string, work: () => Promise<void>): Promise<void> => {
     const running = pending.get(name);
-    if (running !== undefined) return running;
+    // It may fail because the session of the operator whose token it uses has ended: that ends no stream of another.
+    if (running !== undefined) return running.catch(() => undefined);
     if (clock.monotonic() - (finishedAt[name] ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return Promise.resolve();
     const begun = work().finally(() => {
       pending.delete(name);
@@ -74,7 +85,8 @@ export function createWatch(clock: Clock): Watch {
   async function readInstances(ask: Ask): Promise<void> {
     const response = await ask('/admin/instances');
     if (response.status !== 200) return;
-    const fleet = jsonOf(response.text) as FleetBody;
+    const fleet = bodyOf<FleetBody>(response, list);
+    if (fleet === undefined) return;
     now = fleet.now;
     const present = new Set<string>();
     for (const { ageMs, ...one } of fleet.items) {
@@ -91,7 +103,9 @@ export function createWatch(clock: Clock): Watch {
   async function readRevocations(ask: Ask): Promise<void> {
     const response = await ask(`/admin/revocations?limit=${NEWEST}`);
     if (response.status !== 200) return;
-    ({ items: revocations } = jsonOf(response.text) as { readonly items: readonly Revocation[] });
+    const page = bodyOf<{ readonly items: readonly Revocation[] }>(response, list);
+    if (page === undefined) return;
+    revocations = page.items;
     const known = new Set(revocations.map(({ txn }) => txn));
     for (const txn of receipts.keys()) {
       if (known.has(txn)) continue;
@@ -112,7 +126,10 @@ export function createWatch(clock: Clock): Watch {
     const response = await ask(`/admin/revocations/${encodeURIComponent(txn)}`);
     askedAt.set(txn, clock.monotonic());
     if (response.status !== 200) return;
-    const { receipt } = jsonOf(response.text) as { readonly receipt: Receipt };
+    const body = bodyOf<{ readonly receipt: Receipt }>(response, withReceipt);
+    // Its revocation may have become too old meanwhile.
+    if (body === undefined || !revocations.some((one) => one.txn === txn)) return;
+    const { receipt } = body;
     receipts.set(txn, receipt);
     const times = receipt.members.flatMap(({ ms }) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b);
     if (times.length === 0) return;
@@ -138,7 +155,8 @@ export function createWatch(clock: Clock): Watch {
         `/admin/events?limit=200${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
       );
       if (response.status !== 200) return;
-      const page = jsonOf(response.text) as { readonly items: readonly UserEvent[]; readonly next?: string };
+      const page = bodyOf<{ readonly items: readonly UserEvent[]; readonly next?: string }>(response, list);
+      if (page === undefined) return;
       found.push(...page.items.filter(({ seq }) => seq > last));
       after = page.next;
       if (after === undefined || (page.items.at(-1)?.seq ?? 0) <= last + 1) break;
