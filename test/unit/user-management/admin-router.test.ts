@@ -9,7 +9,7 @@ const INSTANCES = { wait: () => Promise.reject(new Error('nobody waits')) };
 const ENTRY = { seq: 1, at: 0, hash: '' };
 
 /** Runs a command of an administrator whose token is accepted so many times, with an audit that is a list. */
-async function run(timesGood: number) {
+async function run(timesGood: number, scopesOf: (time: number) => readonly string[] = () => ['admin:users:write']) {
   const entries: AuditRecord[] = [];
   const audit: Audit = {
     record(record) {
@@ -26,10 +26,10 @@ async function run(timesGood: number) {
     scopes: new Set<string>(),
     async confirm() {
       if (++asked > timesGood) throw new RescindError('token_revoked');
-      return administrator;
+      return { scopes: new Set(scopesOf(asked)) };
     },
   };
-  const { handle } = router.area({ tag: 'Something', path: '/admin/something' }).command({
+  const { handle } = router.area({ tag: 'Something', path: '/admin/something', scopes: 'admin:users' }).command({
     id: 'renameSomething',
     summary: 'A name',
     responses: { 204: { description: 'Renamed' } },
@@ -58,6 +58,12 @@ async function run(timesGood: number) {
 
 test('writes a command into the audit', async () => {
   expect(await run(2)).toEqual({ error: undefined, results: [{ result: 'done', details: { name: 'new' } }] });
+});
+
+test('refuses a command whose operator lost its scope while the transaction waited', async () => {
+  const { error, results } = await run(2, (time) => (time === 1 ? ['admin:users:write'] : ['admin:users:read']));
+  expect(error).toMatchObject({ code: 'scope_insufficient' });
+  expect(results).toEqual([{ result: 'scope_insufficient', details: {} }]);
 });
 
 test.each([

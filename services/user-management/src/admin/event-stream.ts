@@ -62,7 +62,7 @@ export function createEventStreams({
       const ended = AbortSignal.any([gone.signal, stopping]);
       let wake = () => {};
       const unsubscribe = userEvents.onAppend(() => wake());
-      const write = writerOf(format, response, ended);
+      const write = writerOf(format, toJson, response, ended);
       let position = start;
       let heartbeatAt = clock.monotonic();
       measure(1);
@@ -74,7 +74,8 @@ export function createEventStreams({
           });
           const events = await userEvents.following(position, AT_ONCE);
           await requireAllowed();
-          for (const event of events) if (matches(event, filter)) await write.event(event.seq, toJson(event));
+          // In one write: a reader that is slow must not get a batch for long after its credentials were withdrawn.
+          await write.events(events.filter((event) => matches(event, filter)));
           position = events.at(-1)?.seq ?? position;
           if (clock.monotonic() >= heartbeatAt) {
             await write.heartbeat({ now: clock.now(), position });
@@ -132,26 +133,33 @@ interface Heartbeat {
 type StreamEnd = 'credentials_withdrawn' | 'stopping';
 
 interface StreamWriter {
-  event(seq: number, json: object): Promise<void>;
+  events(events: readonly UserEvent[]): Promise<void>;
   heartbeat(heartbeat: Heartbeat): Promise<void>;
   end(reason: StreamEnd): void;
 }
 
 /** Writes frames, and waits while the reader is slow. */
-function writerOf(format: StreamFormat, response: Response, ended: AbortSignal): StreamWriter {
+function writerOf(
+  format: StreamFormat,
+  toJson: EventStreamsOptions['toJson'],
+  response: Response,
+  ended: AbortSignal,
+): StreamWriter {
   const isSse = format === 'text/event-stream';
   const sse = (name: string, data: object, seq?: number) =>
     `event: ${name}\n${seq === undefined ? '' : `id: ${seq}\n`}data: ${JSON.stringify(data)}\n\n`;
   const send = async (text: string) => {
-    if (ended.aborted || response.write(text)) return;
+    if (text === '' || ended.aborted || response.write(text)) return;
     try {
       await once(response, 'drain', { signal: AbortSignal.any([ended, AbortSignal.timeout(STUCK_MS)]) });
     } catch {
       response.destroy();
     }
   };
+  const textOf = (event: UserEvent) =>
+    isSse ? sse('user-event', toJson(event), event.seq) : `${JSON.stringify(toJson(event))}\n`;
   return {
-    event: (seq, json) => send(isSse ? sse('user-event', json, seq) : `${JSON.stringify(json)}\n`),
+    events: (events) => send(events.map(textOf).join('')),
     heartbeat: (heartbeat) => send(isSse ? sse('heartbeat', heartbeat) : `${JSON.stringify({ heartbeat })}\n`),
     end: (reason) => void response.write(isSse ? sse('end', { reason }) : `${JSON.stringify({ end: { reason } })}\n`),
   };

@@ -13,6 +13,7 @@ import type { ScopeArea } from '../scopes.ts';
 import { scopesOfArea } from '../scopes.ts';
 import type { AdministratorLocals } from './access.ts';
 import type { Administrator } from './administrators.ts';
+import { requireScopes } from './administrators.ts';
 import { preferredWaitMs, statePreference, whileConnected, withReceipt } from './prefer.ts';
 
 /** The members of each command's body by which the administrator explains it. */
@@ -25,7 +26,7 @@ export interface CommandReason {
 export interface CommandInput<P, Q, B> extends OperationInput<P, Q, B> {
   readonly administrator: Administrator;
   /**
-   * Authenticates the administrator again, since the transaction may have waited, and writes the command into the audit. Await it inside
+   * Authenticates the administrator again, with the scopes of now, since the transaction may have waited, and writes the command into the audit. Await it inside
    * that transaction. If the transaction is run again, the last call counts.
    * @param targets the objects that it changes, if they are known only now. Default: those of the command
    * @throws as `Authenticate`
@@ -156,12 +157,14 @@ export function createAdminRouter(
             };
             let entry: AuditEntry | undefined;
             let result: object | undefined;
+            /** Also an operator whose scopes a reload of the file has narrowed is refused. */
+            const confirm = async () => requireScopes(await administrator.confirm(), halves?.WRITE ?? []);
             const writeAudit = async (details: AuditDetails = {}, targets = record.targets) => {
-              await administrator.confirm();
+              await confirm();
               entry = audit.record({ ...record, targets, result: 'done', details });
             };
             try {
-              await administrator.confirm();
+              await confirm();
               const run = async () => execute({ ...input, administrator, writeAudit });
               result = await userEvents.as(administrator.who, run);
             } catch (error) {
