@@ -48,7 +48,8 @@ export async function forwardCall(
   if (!isAllowed || new URL(path, adminUrl).pathname !== pathname) throw new RescindError('not_found');
   if (method === 'GET') return askAs(session, adminUrl + path, { method });
   const body = await readText(request.rawHeaders, request, { type: 'application/json', maxBytes: MAX_BODY_BYTES });
-  await requireAsPreviewed(request, session, adminUrl, { pathname, body });
+  const refusal = await requireAsPreviewed(request, session, adminUrl, { pathname, body });
+  if (refusal !== undefined) return refusal;
   const requestId = request.res?.getHeader('x-request-id');
   return askAs(session, adminUrl + path, {
     method,
@@ -65,21 +66,24 @@ interface Previewed {
   readonly body: string;
 }
 
+/** @returns the refusal of the preview: a command is not sent while nobody knows how many sessions it would end */
 async function requireAsPreviewed(
   request: Request,
   session: OperatorSession,
   adminUrl: string,
   { pathname, body }: Previewed,
-): Promise<void> {
+): Promise<UpstreamResponse | undefined> {
   const counted = request.get(PREVIEWED);
   const cutoffs = cutoffsOf(pathname, jsonOf(body));
-  if (counted === undefined || cutoffs === undefined) return;
+  if (counted === undefined || cutoffs === undefined) return undefined;
   const response = await askAs(session, `${adminUrl}/admin/revocations/preview`, {
     method: 'POST',
     body: JSON.stringify({ cutoffs }),
   });
   const preview = z.object({ sessions: z.int() }).safeParse(jsonOf(response.text));
-  if (!preview.success || preview.data.sessions <= Number(counted)) return;
+  if (response.status !== 200) return response;
+  if (!preview.success) throw new RescindError('issuer_unreachable');
+  if (preview.data.sessions <= Number(counted)) return undefined;
   throw new RescindError('preview_outgrown', { publicDetail: `${preview.data.sessions} sessions by now` });
 }
 

@@ -30,6 +30,8 @@ async function start() {
   /** By the path. A name of an operator: `ended` refuses its tokens. */
   const responses: Responses = {};
   const ended = new Set<string>();
+  /** The next request of a path waits for this. */
+  const holds = new Map<string, Promise<void>>();
   let tokens = 0;
   const answerOf = ({ path, body, authorization = '' }: Received) => {
     const response = responses[path.split('?')[0] ?? ''];
@@ -54,6 +56,9 @@ async function start() {
       authorization: request.headers.authorization,
     };
     received.push(one);
+    const hold = holds.get(one.path);
+    holds.delete(one.path);
+    await hold;
     const { status = 200, body = {}, headers = {} } = answerOf(one) as Responses[string];
     response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
   });
@@ -86,7 +91,7 @@ async function start() {
     expect(response.status).toBe(204);
     return { cookie: (response.headers.get('set-cookie') ?? '').split(';')[0] ?? '' };
   };
-  return { url: running.url, received, responses, ended, lines, call, json, login };
+  return { url: running.url, received, responses, ended, holds, lines, call, json, login };
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -210,8 +215,29 @@ test('a logout that user-management did not receive is no success, clears the co
   expect(new URLSearchParams(revocations()[1]?.body).get('token')).toBe('ada 1');
 });
 
+test('sends a previewed command only if it would end no more sessions by now', async () => {
+  const { call, login, json, responses, received } = await start();
+  const { cookie } = await login('ada');
+  const command = json({ cutoffs: [{ claim: 'iss' }], why: 'a test' });
+  const act = async (counted: string) => {
+    const headers = { ...command.headers, cookie, 'X-Previewed-Sessions': counted };
+    return (await call('/admin/revocations', { ...command, headers })).status;
+  };
+  const preview = '/admin/revocations/preview';
+  responses[preview] = { body: { sessions: 5 } };
+  expect([await act('4'), await act('many'), await act('')]).toEqual([409, 409, 409]);
+  responses[preview] = { status: 503, body: { code: 'storage_unavailable' } };
+  expect(await act('5')).toBe(503);
+  responses[preview] = { body: {} };
+  expect(await act('5')).toBe(502);
+  expect(received.filter(({ path }) => path === '/admin/revocations')).toEqual([]);
+  responses[preview] = { body: { sessions: 5 } };
+  expect(await act('5')).toBe(200);
+  expect(received.at(-1)).toMatchObject({ method: 'POST', path: '/admin/revocations', body: command.body });
+});
+
 test('the end of the session of one operator ends no stream of another', async () => {
-  const { call, login, ended, responses } = await start();
+  const { call, login, ended, responses, holds, received } = await start();
   const [ada, bob] = [await login('ada'), await login('bob')];
   const stopped = new AbortController();
   const frames = { ada: '', bob: '' };
@@ -222,11 +248,21 @@ test('the end of the session of one operator ends no stream of another', async (
     for await (const chunk of body ?? []) frames[name] += decoder.decode(chunk, { stream: true });
     done.add(name);
   };
-  const following = Promise.allSettled([follow('ada', ada), follow('bob', bob)]);
-  await waitFor('both streams', () => [frames.ada, frames.bob].every((text) => text.includes('event: beat')), 10_000);
+  // The request that both share is that of ada.
+  const held = Promise.withResolvers<void>();
+  holds.set('/admin/instances', held.promise);
+  const ofAda = follow('ada', ada);
+  const asked = (path: string, name: string) =>
+    received.filter((one) => one.path === path && one.authorization === `Bearer ${accessToken(name)}`).length;
+  await waitFor('the shared request', () => asked('/admin/instances', 'ada') === 1, 10_000);
+  const following = Promise.allSettled([ofAda, follow('bob', bob)]);
+  await waitFor('the stream of bob', () => asked('/admin/me', 'bob') === 1, 10_000);
+  expect((await call('/admin/me', { headers: bob })).status).toBe(200);
   ended.add('ada');
+  held.resolve();
   await waitFor('the end', () => done.has('ada'), 10_000);
   expect(frames.ada).toContain('event: ended');
+  await waitFor('a beat', () => frames.bob.includes('event: beat'), 10_000);
   // A response of another shape, as of a proxy, ends no stream either.
   for (const path of ['/admin/instances', '/admin/revocations', '/admin/events']) responses[path] = { body: [] };
   const beats = () => frames.bob.split('event: beat').length;
