@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WriteStep } from '../../support/failing-files.ts';
 import { failFiles, WRITE_STEPS } from '../../support/failing-files.ts';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { asked, codeOf, house, login } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import { codeOf, createIssuerSetting, login, verdictOf } from './issuer-setting.ts';
 
 const MARK = 'high-water.json';
 
@@ -17,7 +17,7 @@ function fail(step: WriteStep, name: string) {
 }
 
 /** Nothing temporary is there, and every private key can be read. */
-function expectNothingTorn({ keysPath }: House): void {
+function expectNothingTorn({ keysPath }: IssuerSetting): void {
   const names = readdirSync(keysPath);
   expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([]);
   for (const name of names.filter((one) => one.endsWith('.pem') && !one.endsWith('.public.pem'))) {
@@ -29,34 +29,34 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
   test.each(['token-', 'event-'])(
     'leaves no torn file of the first %s key, and the next start succeeds',
     async (name) => {
-      const place = house();
+      const setting = createIssuerSetting();
       const failing = fail(step, name);
-      await expect(place.open()).rejects.toThrow('EIO');
+      await expect(setting.open()).rejects.toThrow('EIO');
       expect(failing.failures()).toBeGreaterThan(0);
       failing.restore();
-      expectNothingTorn(place);
-      const issuer = await place.open();
+      expectNothingTorn(setting);
+      const issuer = await setting.open();
       expect(issuer.refusingWrites()).toBeNull();
-      expect(await asked(issuer, await login(issuer))).toBe('ok');
-      expect(readdirSync(place.keysPath).filter((one) => one.endsWith('.pem'))).toHaveLength(2);
+      expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
+      expect(readdirSync(setting.keysPath).filter((one) => one.endsWith('.pem'))).toHaveLength(2);
     },
   );
 
   test('of the first high-water mark does not make the next start detect a restored database', async () => {
-    const place = house();
+    const setting = createIssuerSetting();
     const failing = fail(step, MARK);
-    const code = await codeOf(async () => (await place.open()).close());
+    const code = await codeOf(async () => (await setting.open()).close());
     expect(failing.failures(), String(code)).toBeGreaterThan(0);
     failing.restore();
-    expectNothingTorn(place);
-    const issuer = await place.open();
+    expectNothingTorn(setting);
+    const issuer = await setting.open();
     expect(issuer.refusingWrites()).toBeNull();
-    expect(await asked(issuer, await login(issuer))).toBe('ok');
+    expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
   });
 
   test('keeps the key that signs, and a rotation can be tried again, also after a restart', async () => {
-    const place = house();
-    const issuer = await place.open();
+    const setting = createIssuerSetting();
+    const issuer = await setting.open();
     const kids = async () => (await issuer.keys.list()).map(({ kid }) => kid);
     const before = await kids();
     const failing = fail(step, 'token-');
@@ -64,51 +64,51 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     expect(failing.failures()).toBeGreaterThan(0);
     expect(await kids()).toEqual(before);
     failing.restore();
-    expectNothingTorn(place);
-    expect(await asked(issuer, await login(issuer))).toBe('ok');
+    expectNothingTorn(setting);
+    expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
     await issuer.close();
-    const again = await place.open();
+    const again = await setting.open();
     expect(again.refusingWrites()).toBeNull();
     expect((await again.keys.list()).map(({ kid }) => kid)).toEqual(before);
     const { kid } = await again.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
-    expect(readdirSync(place.keysPath)).toContain(`token-${kid}.pem`);
-    expect(await asked(again, await login(again))).toBe('ok');
+    expect(readdirSync(setting.keysPath)).toContain(`token-${kid}.pem`);
+    expect(await verdictOf(again, await login(again))).toBe('ok');
   });
 
   test('leaves the former or the new high-water mark, and keeps every acknowledged write', async () => {
-    const place = house();
-    const issuer = await place.open();
-    const mark = () => JSON.parse(readFileSync(join(place.keysPath, MARK), 'utf8'));
+    const setting = createIssuerSetting();
+    const issuer = await setting.open();
+    const mark = () => JSON.parse(readFileSync(join(setting.keysPath, MARK), 'utf8'));
     const before = mark();
     const failing = fail(step, MARK);
     const answer = await login(issuer);
     await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     await waitFor('the write of the mark', () => failing.failures() > 0);
-    expect(await asked(issuer, answer)).toBe('token_revoked');
+    expect(await verdictOf(issuer, answer)).toBe('token_revoked');
     const { epoch, head } = mark();
     expect(epoch).toBe(before.epoch);
     expect([before.head, before.head + 1]).toContain(head);
     failing.restore();
-    expectNothingTorn(place);
+    expectNothingTorn(setting);
     await issuer.close();
-    const again = await place.open();
+    const again = await setting.open();
     expect(again.refusingWrites()).toBeNull();
-    expect(await asked(again, answer)).toBe('token_revoked');
+    expect(await verdictOf(again, answer)).toBe('token_revoked');
     expect(mark().head).toBe(before.head + 1);
   });
 });
 
 test('ignores and removes the temporary file of a killed process at the next start', async () => {
-  const place = house();
-  const issuer = await place.open();
+  const setting = createIssuerSetting();
+  const issuer = await setting.open();
   const kids = (await issuer.keys.list()).map(({ kid }) => kid);
   await issuer.close();
-  const [pem = ''] = readdirSync(place.keysPath).filter((name) => name.endsWith('.pem'));
-  const text = readFileSync(join(place.keysPath, pem), 'utf8');
-  writeFileSync(join(place.keysPath, `${pem}.0a1b2c3d.tmp`), text.slice(0, text.length / 2), { mode: 0o600 });
-  writeFileSync(join(place.keysPath, `${MARK}.0a1b2c3d.tmp`), '{"epoch"', { mode: 0o600 });
-  const again = await place.open();
+  const [pem = ''] = readdirSync(setting.keysPath).filter((name) => name.endsWith('.pem'));
+  const text = readFileSync(join(setting.keysPath, pem), 'utf8');
+  writeFileSync(join(setting.keysPath, `${pem}.0a1b2c3d.tmp`), text.slice(0, text.length / 2), { mode: 0o600 });
+  writeFileSync(join(setting.keysPath, `${MARK}.0a1b2c3d.tmp`), '{"epoch"', { mode: 0o600 });
+  const again = await setting.open();
   expect((await again.keys.list()).map(({ kid }) => kid)).toEqual(kids);
   expect(again.refusingWrites()).toBeNull();
-  expectNothingTorn(place);
+  expectNothingTorn(setting);
 });

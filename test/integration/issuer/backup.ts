@@ -5,51 +5,61 @@ import { restoreIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { asked, codeOf, fileOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import {
+  codeOf,
+  createIssuerSetting,
+  fileOf,
+  ISSUER,
+  login,
+  payloadOf,
+  refresh,
+  Topic,
+  verdictOf,
+} from './issuer-setting.ts';
 
-export const markOf = (place: House) => join(place.keysPath, 'high-water.json');
+export const markOf = (setting: IssuerSetting) => join(setting.keysPath, 'high-water.json');
 
-function takeBackup(place: House, issuer: Issuer): void {
-  const path = join(place.directory, 'backup.db');
+function takeBackup(setting: IssuerSetting, issuer: Issuer): void {
+  const path = join(setting.directory, 'backup.db');
   rmSync(path, { force: true });
   fileOf(issuer).prepare('VACUUM INTO ?').run(path);
-  copyFileSync(markOf(place), join(place.directory, 'backup.json'));
+  copyFileSync(markOf(setting), join(setting.directory, 'backup.json'));
 }
 
-export function putBackup(place: House): void {
-  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-  copyFileSync(join(place.directory, 'backup.db'), place.databasePath);
+export function putBackup(setting: IssuerSetting): void {
+  for (const end of ['', '-wal', '-shm']) rmSync(`${setting.databasePath}${end}`, { force: true });
+  copyFileSync(join(setting.directory, 'backup.db'), setting.databasePath);
 }
 
 /** The backup contains the high-water mark too. */
-export function putBackupWithMark(place: House): void {
-  putBackup(place);
-  copyFileSync(join(place.directory, 'backup.json'), markOf(place));
+export function putBackupWithMark(setting: IssuerSetting): void {
+  putBackup(setting);
+  copyFileSync(join(setting.directory, 'backup.json'), markOf(setting));
 }
 
-export const restore = (place: House, more: Partial<Parameters<typeof restoreIssuer>[0]> = {}) =>
+export const restore = (setting: IssuerSetting, more: Partial<Parameters<typeof restoreIssuer>[0]> = {}) =>
   restoreIssuer({
     issuer: ISSUER,
-    store: sqliteStore({ path: place.databasePath }),
-    keysPath: place.keysPath,
+    store: sqliteStore({ path: setting.databasePath }),
+    keysPath: setting.keysPath,
     ...more,
   });
 
 /** An issuer that continued after its backup. The session `lost` logged out in that time. */
 export async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {
-  const place = house();
-  const issuer = await place.open({ publisher: topic.publisher(), ...options });
+  const setting = createIssuerSetting();
+  const issuer = await setting.open({ publisher: topic.publisher(), ...options });
   const [kept, lost, cutBefore] = [await login(issuer), await login(issuer), await login(issuer)];
   await issuer.transaction((tx) => tx.endSession({ sid: cutBefore.sid, reason: 'logout' }));
-  takeBackup(place, issuer);
+  takeBackup(setting, issuer);
   await issuer.transaction((tx) => tx.endSession({ sid: lost.sid, reason: 'device_lost' }));
   const born = await login(issuer);
   const { epoch, head } = issuer.log.snapshot();
   const beat = (await issuer.log.heartbeat()).jws;
   await waitFor('the topic to have it all', () => issuer.health().some((check) => check.sentSeq === head), 20_000);
   await issuer.close();
-  return { place, topic, kept, lost, cutBefore, born, epoch, head, beat };
+  return { setting, topic, kept, lost, cutBefore, born, epoch, head, beat };
 }
 
 /** The event with this seq, as the topic has it. */
@@ -61,7 +71,7 @@ export async function expectRefusing(issuer: Issuer, answer: TokenAnswer): Promi
   expect(issuer.refusingWrites()).toEqual(expect.any(String));
   expect(await codeOf(() => login(issuer))).toBe('database_restored');
   expect(await codeOf(() => refresh(issuer, answer))).toBe('database_restored');
-  expect(await asked(issuer, answer)).toBe('ok');
+  expect(await verdictOf(issuer, answer)).toBe('ok');
   expect(issuer.jwks().keys).not.toHaveLength(0);
   expect(issuer.eventJwks().keys).not.toHaveLength(0);
   expect((await issuer.log.heartbeat()).jws).toEqual(expect.any(String));

@@ -5,7 +5,7 @@ import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { codeOf, house, ISSUER, login, refresh } from './house.ts';
+import { codeOf, createIssuerSetting, ISSUER, login, refresh } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 const SECOND = 1_000;
@@ -14,16 +14,16 @@ const secretClient: Client = { clientId: 'backend', name: 'Backend', authMethod:
 
 describe('the registry', () => {
   test('has the client web unless the host configures other clients', async () => {
-    const own = await house().open({ clients: [{ clientId: 'spa', name: 'Shop', authMethod: 'none' }] });
+    const own = await createIssuerSetting().open({ clients: [{ clientId: 'spa', name: 'Shop', authMethod: 'none' }] });
     expect((await own.clients.list()).map(({ clientId }) => clientId)).toEqual(['spa']);
     expect(await own.clients.find('web')).toBeUndefined();
-    const byDefault = await house().open({ clients: undefined as never });
+    const byDefault = await createIssuerSetting().open({ clients: undefined as never });
     expect(await byDefault.clients.list()).toMatchObject([{ clientId: 'web', authMethod: 'none', disabled: false }]);
   });
 
   test('prefers a registered client to one in the options, also after a restart', async () => {
-    const place = house();
-    const first = await place.open();
+    const setting = createIssuerSetting();
+    const first = await setting.open();
     await first.transaction((tx) =>
       tx.clients.put({ ...secretClient, audience: ['prices'], policy: { refreshIdleTtlMs: 'never' } }),
     );
@@ -31,7 +31,7 @@ describe('the registry', () => {
       tx.clients.put({ clientId: 'web', name: 'Web', authMethod: 'none', disabled: true }),
     );
     await first.close();
-    const issuer = await place.open();
+    const issuer = await setting.open();
     expect(await issuer.clients.find('backend')).toMatchObject({
       audience: ['prices'],
       mayIntrospect: false,
@@ -44,7 +44,7 @@ describe('the registry', () => {
   });
 
   test('refuses login and refresh of a disabled or deleted client', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const answer = await login(issuer, 'ada', { clientId: 'app' });
     await issuer.transaction((tx) =>
       tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', disabled: true }),
@@ -57,7 +57,7 @@ describe('the registry', () => {
   });
 
   test('limits the scope of a session to the scope of the client', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await issuer.transaction((tx) =>
       tx.clients.put({
         clientId: 'app',
@@ -98,7 +98,7 @@ describe('the registry', () => {
     ['a storage that is none', { policy: { storage: 'url' } }, /storage/],
   ];
   test.each(mistakes)('refuses %s and names the accepted values', async (_, wrong, message) => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await expect(issuer.transaction((tx) => tx.clients.put({ ...secretClient, ...wrong } as Client))).rejects.toThrow(
       TypeError,
     );
@@ -109,7 +109,7 @@ describe('the registry', () => {
   });
 
   test('rolls changes of clients back with their transaction', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const failing = issuer.transaction(async (tx) => {
       await tx.clients.put(secretClient);
       await tx.clients.addSecret('backend');
@@ -125,7 +125,7 @@ describe('a secret', () => {
     codeOf(() => issuer.clients.authenticate({ method, clientId: 'backend', secret }));
 
   test('is returned once and stored as a hash; both secrets work during a rotation', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await issuer.transaction((tx) => tx.clients.put(secretClient));
     const first = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
     const second = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
@@ -147,7 +147,7 @@ describe('a secret', () => {
   });
 
   test('gets the same response when missing, or of an unknown, public or disabled client', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await issuer.transaction((tx) => tx.clients.put(secretClient));
     const secret = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
     for (const wrong of ['', 'x', `${secret} `, createHash('sha256').update(secret).digest('base64url')]) {
@@ -171,12 +171,12 @@ describe('an assertion (RFC 7523)', () => {
   const jwks = publicJwks([key]);
   const scene = async () => {
     const clock = createManualClock(START);
-    const place = house();
-    const issuer = await place.open({ clock });
+    const setting = createIssuerSetting();
+    const issuer = await setting.open({ clock });
     await issuer.transaction((tx) =>
       tx.clients.put({ clientId: 'robot', name: 'Robot', authMethod: 'private_key_jwt', jwks }),
     );
-    return { clock, place, issuer };
+    return { clock, setting, issuer };
   };
   const claims = { iss: 'robot', sub: 'robot', aud: ISSUER, jti: 'one', iat: START / 1000, exp: START / 1000 + 60 };
   const assertionOf = (more: object = {}, by: SigningKey = key, typ = 'JWT') =>
@@ -185,12 +185,12 @@ describe('an assertion (RFC 7523)', () => {
     codeOf(() => issuer.clients.authenticate({ method: 'private_key_jwt', assertion, ...more }));
 
   test('is accepted once, also after a restart', async () => {
-    const { issuer, place, clock } = await scene();
+    const { issuer, setting, clock } = await scene();
     expect(await prove(issuer, assertionOf())).toBeUndefined();
     expect(await prove(issuer, assertionOf())).toBe('client_invalid');
     expect(await prove(issuer, assertionOf({ exp: claims.exp + 1 }))).toBe('client_invalid');
     await issuer.close();
-    const again = await place.open({ clock });
+    const again = await setting.open({ clock });
     expect(await prove(again, assertionOf())).toBe('client_invalid');
     expect(await prove(again, assertionOf({ jti: 'two' }))).toBeUndefined();
   });

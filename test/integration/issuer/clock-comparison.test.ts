@@ -5,8 +5,17 @@ import { createManualClock, silentTelemetry, systemClock } from '@rescind/revoca
 import { describe, expect, test } from 'vitest';
 import { stolenKey } from '../../support/thief.ts';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { codeOf, house, ISSUER, login, loginAndLogout, payloadOf, refresh, Topic } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import {
+  codeOf,
+  createIssuerSetting,
+  ISSUER,
+  login,
+  loginAndLogout,
+  payloadOf,
+  refresh,
+  Topic,
+} from './issuer-setting.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -37,36 +46,36 @@ function clockedPublisher(topic: Topic, appendedAt: () => number | undefined = (
 const clockOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'clock');
 const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
 
-/** Runs an issuer with the right time, and returns its place and its topic. */
+/** Runs an issuer with the right time, and returns its files and its topic. */
 async function ranBefore() {
-  const place = house();
+  const setting = createIssuerSetting();
   const topic = new Topic();
-  const issuer = await place.open({ publisher: clockedPublisher(topic) });
+  const issuer = await setting.open({ publisher: clockedPublisher(topic) });
   await issuer.ready;
   const session = await login(issuer);
   await loginAndLogout(issuer);
   await waitFor('a heartbeat behind the event', () => topic.records.length > 1 && topic.records.some(isBeat), 20_000);
   await issuer.close();
-  return { place, topic, session };
+  return { setting, topic, session };
 }
 
-async function openWrong(place: House, topic: Topic, aheadMs: number, more: Partial<IssuerOptions> = {}) {
+async function openWrong(setting: IssuerSetting, topic: Topic, aheadMs: number, more: Partial<IssuerOptions> = {}) {
   const { clock, set } = wrongClock(aheadMs);
   const lines: (readonly [string, string, object | undefined])[] = [];
   const telemetry: Telemetry = {
     ...silentTelemetry,
     log: (level, event, fields) => void lines.push([level, event, fields]),
   };
-  const issuer = await place.open({ publisher: clockedPublisher(topic), clock, telemetry, ...more });
+  const issuer = await setting.open({ publisher: clockedPublisher(topic), clock, telemetry, ...more });
   const logged = (event: string) => lines.filter((line) => line[1] === event);
   return { issuer, set, logged };
 }
 
 describe('at a start', () => {
   test('sends the last record of the topic once more before any other record', async () => {
-    const { place, topic } = await ranBefore();
+    const { setting, topic } = await ranBefore();
     const before = [...topic.records];
-    const { issuer } = await openWrong(place, topic, 0);
+    const { issuer } = await openWrong(setting, topic, 0);
     await issuer.ready;
     await waitFor('a heartbeat', () => topic.records.slice(before.length + 1).some(isBeat), 20_000);
     expect(topic.records[before.length]).toBe(before.at(-1));
@@ -75,18 +84,18 @@ describe('at a start', () => {
   });
 
   test('sends no record that this log has not signed', async () => {
-    const { place, topic } = await ranBefore();
+    const { setting, topic } = await ranBefore();
     topic.records.push('rubbish', 'a.b.c');
     const last = topic.records.at(-3);
     const from = topic.records.length;
-    const { issuer } = await openWrong(place, topic, 0);
+    const { issuer } = await openWrong(setting, topic, 0);
     await issuer.ready;
     expect(topic.records[from]).toBe(last);
     expect(topic.records.slice(from)).not.toContain('rubbish');
   });
 
   test('compares the first acknowledgement when the topic is empty', async () => {
-    const { issuer, logged } = await openWrong(house(), new Topic(), HOUR_MS);
+    const { issuer, logged } = await openWrong(createIssuerSetting(), new Topic(), HOUR_MS);
     await issuer.ready;
     await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
     expect(await codeOf(() => login(issuer))).toBe('clock_parted');
@@ -94,7 +103,7 @@ describe('at a start', () => {
   });
 
   test('publishes no heartbeat that is older than the comparison, also to an empty topic', async () => {
-    const { place, topic } = await ranBefore();
+    const { setting, topic } = await ranBefore();
     topic.records.length = 0;
     const clocked = clockedPublisher(topic);
     let slowUntil: number | undefined;
@@ -109,7 +118,7 @@ describe('at a start', () => {
         compared ??= topic.records.length;
       },
     };
-    const { issuer } = await openWrong(place, topic, HOUR_MS, { publisher });
+    const { issuer } = await openWrong(setting, topic, HOUR_MS, { publisher });
     await issuer.ready;
     const isAhead = (jws: string) => Number(payloadOf(jws).iat_ms) > Date.now() + 60_000;
     const published = () => topic.records.slice(compared).filter(isBeat);
@@ -118,9 +127,9 @@ describe('at a start', () => {
   });
 
   test('logs a topic without broker timestamps once, and continues to mint', async () => {
-    const { place, topic } = await ranBefore();
+    const { setting, topic } = await ranBefore();
     const publisher = clockedPublisher(topic, () => undefined);
-    const { issuer, logged } = await openWrong(place, topic, HOUR_MS, { publisher });
+    const { issuer, logged } = await openWrong(setting, topic, HOUR_MS, { publisher });
     await issuer.ready;
     expect(await codeOf(() => login(issuer))).toBeUndefined();
     const { length } = topic.records;
@@ -130,10 +139,10 @@ describe('at a start', () => {
   });
 
   test('distinguishes a forged record from a forgotten one by the slower clock', async () => {
-    const { place, topic } = await ranBefore();
-    const { issuer, logged } = await openWrong(place, topic, HOUR_MS);
+    const { setting, topic } = await ranBefore();
+    const { issuer, logged } = await openWrong(setting, topic, HOUR_MS);
     await issuer.ready;
-    const thief = stolenKey(place.keysPath, ISSUER);
+    const thief = stolenKey(setting.keysPath, ISSUER);
     const { epoch } = issuer.log.snapshot();
     const at = Date.now() + 1_000;
     const times = { iat: Math.floor(at / 1_000), iat_ms: at };
@@ -144,17 +153,17 @@ describe('at a start', () => {
   });
 
   test('holds a login and a refresh until the comparison has ended', async () => {
-    const { place, topic, session } = await ranBefore();
-    const { issuer } = await openWrong(place, topic, 0);
+    const { setting, topic, session } = await ranBefore();
+    const { issuer } = await openWrong(setting, topic, 0);
     const [begun, refreshed] = await Promise.all([login(issuer), refresh(issuer, session)]);
     expect(clockOf(issuer)).toMatchObject({ comparison: 'agreed' });
     expect([begun.sid, refreshed.sid]).toEqual([expect.any(String), session.sid]);
   });
 
   test('waits for an unreachable publisher until its first failure only', async () => {
-    const { place, topic, session } = await ranBefore();
+    const { setting, topic, session } = await ranBefore();
     topic.isDown = true;
-    const { issuer } = await openWrong(place, topic, HOUR_MS);
+    const { issuer } = await openWrong(setting, topic, HOUR_MS);
     await issuer.ready;
     expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
     await issuer.transaction((tx) => tx.endSession({ sid: session.sid, reason: 'logout' }));
@@ -173,9 +182,9 @@ describe.each([
   ['behind', -HOUR_MS],
 ])('an issuer whose wall clock is an hour %s of the broker’s', (_, aheadMs) => {
   test('mints nothing while the clocks differ, reports the slower time, at least the clock floor, and names both', async () => {
-    const { place, topic, session } = await ranBefore();
+    const { setting, topic, session } = await ranBefore();
     const floor = Date.now();
-    const { issuer, logged } = await openWrong(place, topic, aheadMs);
+    const { issuer, logged } = await openWrong(setting, topic, aheadMs);
     await issuer.ready;
     expect(await codeOf(() => login(issuer))).toBe('clock_parted');
     expect(await codeOf(() => refresh(issuer, session))).toBe('clock_parted');
@@ -193,8 +202,8 @@ describe.each([
   });
 
   test('mints as soon as the clocks agree, and logs it', async () => {
-    const { place, topic } = await ranBefore();
-    const { issuer, set, logged } = await openWrong(place, topic, aheadMs);
+    const { setting, topic } = await ranBefore();
+    const { issuer, set, logged } = await openWrong(setting, topic, aheadMs);
     await issuer.ready;
     set(0);
     expect(await codeOf(() => login(issuer))).toBeUndefined();
@@ -205,8 +214,8 @@ describe.each([
   test.each(['issuer', 'publisher'] as const)(
     'mints by the clock of the %s while that is trusted, and warns',
     async (trustedClock) => {
-      const { place, topic } = await ranBefore();
-      const { issuer, logged } = await openWrong(place, topic, aheadMs, { trustedClock });
+      const { setting, topic } = await ranBefore();
+      const { issuer, logged } = await openWrong(setting, topic, aheadMs, { trustedClock });
       await issuer.ready;
       const offset = trustedClock === 'issuer' ? aheadMs : 0;
       if (offset < 0) {
@@ -224,7 +233,10 @@ describe.each([
 });
 
 test('compares nothing and delays nothing without a publisher that has a clock', async () => {
-  const issuer = await house().open({ publisher: new Topic().publisher(), clock: createManualClock(HOUR_MS) });
+  const issuer = await createIssuerSetting().open({
+    publisher: new Topic().publisher(),
+    clock: createManualClock(HOUR_MS),
+  });
   expect(await codeOf(() => login(issuer))).toBeUndefined();
   expect(clockOf(issuer)).toEqual({ name: 'clock', status: 'pass', partedMs: 0, leadMs: 0 });
 });

@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { codeOf, eventsOf, house, sqlOf } from './house.ts';
+import { codeOf, createIssuerSetting, eventsOf, sqlOf } from './issuer-setting.ts';
 
 const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 
 /** Runs the child until it has acknowledged this number of logouts, kills it, and returns the acknowledged ones. */
-async function runAndKill(place: ReturnType<typeof house>, logouts: number): Promise<{ seq: number; sid: string }[]> {
-  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
+async function runAndKill(
+  setting: ReturnType<typeof createIssuerSetting>,
+  logouts: number,
+): Promise<{ seq: number; sid: string }[]> {
+  const child = spawn(process.execPath, [CHILD, setting.databasePath, setting.keysPath], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -35,11 +38,11 @@ async function runAndKill(place: ReturnType<typeof house>, logouts: number): Pro
 }
 
 test('keeps each acknowledged logout once and in order after kill -9', async () => {
-  const place = house();
+  const setting = createIssuerSetting();
   const answered: { seq: number; sid: string }[] = [];
-  for (const logouts of [1, 7, 40]) answered.push(...(await runAndKill(place, logouts)));
+  for (const logouts of [1, 7, 40]) answered.push(...(await runAndKill(setting, logouts)));
 
-  const issuer = await place.open();
+  const issuer = await setting.open();
   expect(issuer.refusingWrites()).toBeNull();
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -54,37 +57,37 @@ test('keeps each acknowledged logout once and in order after kill -9', async () 
 });
 
 test('refuses a second writer exactly as long as the first lives', async () => {
-  const place = house();
-  const first = await place.open();
-  expect(await codeOf(() => place.open())).toBe('database_locked');
+  const setting = createIssuerSetting();
+  const first = await setting.open();
+  expect(await codeOf(() => setting.open())).toBe('database_locked');
   await first.close();
-  const second = await place.open();
+  const second = await setting.open();
   await second.close();
 
-  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
+  const child = spawn(process.execPath, [CHILD, setting.databasePath, setting.keysPath], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
   try {
     await once(child.stdout, 'data');
-    expect(await codeOf(() => place.open())).toBe('database_locked');
+    expect(await codeOf(() => setting.open())).toBe('database_locked');
   } finally {
     child.kill('SIGKILL');
   }
   await exited;
-  expect((await place.open()).refusingWrites()).toBeNull();
+  expect((await setting.open()).refusingWrites()).toBeNull();
 });
 
 test('finds the same lock by another name of the file', async () => {
-  const place = house();
-  const first = await place.open();
-  const link = join(place.directory, 'link.db');
-  symlinkSync(place.databasePath, link);
-  expect(await codeOf(() => place.open({ databasePath: link }))).toBe('database_locked');
+  const setting = createIssuerSetting();
+  const first = await setting.open();
+  const link = join(setting.directory, 'link.db');
+  symlinkSync(setting.databasePath, link);
+  expect(await codeOf(() => setting.open({ databasePath: link }))).toBe('database_locked');
   await first.close();
-  const hard = join(place.directory, 'hard.db');
-  linkSync(place.databasePath, hard);
-  expect(await codeOf(() => place.open({ databasePath: hard }))).toBe('database_locked');
+  const hard = join(setting.directory, 'hard.db');
+  linkSync(setting.databasePath, hard);
+  expect(await codeOf(() => setting.open({ databasePath: hard }))).toBe('database_locked');
   rmSync(hard);
-  expect((await place.open({ databasePath: link })).refusingWrites()).toBeNull();
+  expect((await setting.open({ databasePath: link })).refusingWrites()).toBeNull();
 });

@@ -2,26 +2,26 @@ import type { Issuer } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, eventsOf, fileOf, house, login, refresh } from './house.ts';
+import { codeOf, createIssuerSetting, eventsOf, fileOf, login, refresh } from './issuer-setting.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
 
 /** An issuer whose wall clock was an hour ahead and has been corrected, with sessions from before and from meanwhile. */
 async function leading(telemetry?: Telemetry) {
-  const place = house();
-  place.users.put('bob');
-  const before = await place.open({ clock: createManualClock(START) });
+  const setting = createIssuerSetting();
+  setting.users.put('bob');
+  const before = await setting.open({ clock: createManualClock(START) });
   const logins = { ada: await login(before), phone: await login(before), bob: await login(before, 'bob') };
   const over = await login(before);
   // The session is past its idle deadline, and its token has not expired.
   fileOf(before).prepare('UPDATE rescind_sessions SET idle_expires_at = ? WHERE sid = ?').run(START, over.sid);
   await before.close();
-  const ahead = await place.open({ clock: createManualClock(START + HOUR_MS) });
+  const ahead = await setting.open({ clock: createManualClock(START + HOUR_MS) });
   await login(ahead, 'bob');
   await ahead.close();
-  const issuer = await place.open({ clock: createManualClock(START + 5_000), ...(telemetry && { telemetry }) });
-  return { issuer, place, logins: { ...logins, over } };
+  const issuer = await setting.open({ clock: createManualClock(START + 5_000), ...(telemetry && { telemetry }) });
+  return { issuer, setting, logins: { ...logins, over } };
 }
 
 const denied = (issuer: Issuer) => eventsOf(issuer).flatMap(({ cutOffs }) => cutOffs);

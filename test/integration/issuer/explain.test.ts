@@ -1,9 +1,9 @@
 import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
-import { house, ISSUER, login } from './house.ts';
+import { createIssuerSetting, ISSUER, login } from './issuer-setting.ts';
 
 test('names every row that denies a token, the deciding one first', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const { access_token: token, sid } = await login(issuer);
   expect(await issuer.explain({ token })).toMatchObject({ error: null, revoked: false, entries: [], claims: { sid } });
   const soft = await issuer.transaction((tx) =>
@@ -20,7 +20,7 @@ test('names every row that denies a token, the deciding one first', async () => 
 
 test('explains claims: all matching rows without a time, the denying rows with one', async () => {
   const clock = createManualClock(1_700_000_000_000);
-  const issuer = await house().open({ clock });
+  const issuer = await createIssuerSetting().open({ clock });
   await login(issuer);
   await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 'acme', reason: 'left' }));
   const at = (iat?: number) => issuer.explain({ claims: { tenant: 'acme', ...(iat === undefined ? {} : { iat }) } });
@@ -42,7 +42,7 @@ test('explains claims: all matching rows without a time, the denying rows with o
 });
 
 test('returns why a token is not trusted, and none of its claims', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const { access_token: token } = await login(issuer);
   for (const [text, code] of [
     ['nonsense', 'token_malformed'],

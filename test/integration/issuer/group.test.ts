@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, fileOf, house, login, refresh } from './house.ts';
+import { codeOf, createIssuerSetting, fileOf, login, refresh, verdictOf } from './issuer-setting.ts';
 
 describe('concurrent refreshes', () => {
   test('succeed or fail independently of each other', async () => {
-    const place = house();
-    const issuer = await place.open({ refreshGraceMs: 0 });
+    const setting = createIssuerSetting();
+    const issuer = await setting.open({ refreshGraceMs: 0 });
     const [one, reused, wide, other] = [
       await login(issuer),
       await login(issuer),
@@ -20,7 +20,7 @@ describe('concurrent refreshes', () => {
       codeOf(() => refresh(issuer, other)),
     ]);
     expect(outcomes).toEqual([undefined, 'grant_reused', 'scope_invalid', 'grant_invalid', undefined]);
-    expect(await Promise.all([one, reused, wide, other].map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all([one, reused, wide, other].map((answer) => verdictOf(issuer, answer)))).toEqual([
       ...['ok', 'token_revoked', 'ok', 'ok'],
     ]);
     expect((await refresh(issuer, wide)).sid).toBe(wide.sid);
@@ -28,14 +28,14 @@ describe('concurrent refreshes', () => {
   });
 
   test('fail alone when the function of the host fails', async () => {
-    const place = house();
-    const issuer = await place.open({
+    const setting = createIssuerSetting();
+    const issuer = await setting.open({
       subject: (_from, sub) => {
         if (sub === 'broken') throw new Error('no such column');
-        return place.users.get(sub);
+        return setting.users.get(sub);
       },
     });
-    place.users.put('bob');
+    setting.users.put('bob');
     const bob = await login(issuer, 'bob');
     fileOf(issuer).prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
     const ada = await login(issuer);
@@ -45,7 +45,7 @@ describe('concurrent refreshes', () => {
   });
 
   test('are all answered when they exceed one transaction, and none after the end', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const all = await Promise.all(Array.from({ length: 150 }, () => login(issuer)));
     const answers = await Promise.all(all.map((answer) => refresh(issuer, answer)));
     expect(new Set(answers.map(({ sid }) => sid)).size).toBe(150);
@@ -57,7 +57,7 @@ describe('concurrent refreshes', () => {
 
 describe('the work of a transaction', () => {
   test('is rolled back when it does not await its calls', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const answer = await login(issuer);
     const hasty = issuer.transaction((tx) => {
       tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
@@ -65,11 +65,11 @@ describe('the work of a transaction', () => {
     await expect(hasty).rejects.toThrow('await each call of the transaction');
     expect(issuer.log.snapshot().head).toBe(0);
     expect((await issuer.sessions.find(answer.sid))?.endedAt).toBeNull();
-    expect(await asked(issuer, answer)).toBe('ok');
+    expect(await verdictOf(issuer, answer)).toBe('ok');
   });
 
   test('gets an error and writes nothing when it calls after its end', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const { sid } = await login(issuer);
     const late: (() => unknown)[] = [];
     await issuer.transaction((tx) => void late.push(() => tx.endSession({ sid, reason: 'logout' })));

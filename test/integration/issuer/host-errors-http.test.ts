@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openLoginService } from '../../../examples/own-login/login-service.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
-import { house } from './house.ts';
+import { createIssuerSetting } from './issuer-setting.ts';
 
 const SECRET = 'hunter2hunter2hunter2';
 const good: SubjectRecord = { claims: { scope: 'a' }, credentialVersion: 1, active: true };
@@ -26,7 +26,7 @@ const settings = z.object(processSettings({ public: 0, management: 0 }));
 
 /** A service of a host: a login and a renewal over an issuer whose `subject` is given. */
 async function openHost(subject: () => unknown) {
-  const issuer = await house().open({ subject: () => subject() as SubjectRecord });
+  const issuer = await createIssuerSetting().open({ subject: () => subject() as SubjectRecord });
   const app = express();
   const responses = { 200: { description: 'Tokens', schema: z.unknown() } };
   const more = { method: 'post', summary: 'Tokens', tag: 'tokens', responses, errors: [] } as const;

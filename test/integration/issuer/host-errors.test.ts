@@ -2,7 +2,7 @@ import type { Client, SubjectRecord } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { house, login, refresh } from './house.ts';
+import { createIssuerSetting, login, refresh } from './issuer-setting.ts';
 
 const good: SubjectRecord = { claims: { scope: 'a' }, credentialVersion: 1, active: true };
 
@@ -32,7 +32,9 @@ describe('a mistake of the host in `subject` throws a TypeError, not invalid_gra
 
   test.each(wrong)('%s', async (_name, record) => {
     let now: unknown = good;
-    const issuer = await house().open({ subject: () => (typeof now === 'function' ? now() : now) as SubjectRecord });
+    const issuer = await createIssuerSetting().open({
+      subject: () => (typeof now === 'function' ? now() : now) as SubjectRecord,
+    });
     const before = await login(issuer);
     now = record;
     for (const work of [() => login(issuer), () => refresh(issuer, before)]) {
@@ -49,7 +51,7 @@ describe('a mistake of the host in `subject` throws a TypeError, not invalid_gra
     ['rejects with', true],
   ])('an error that `subject` %s is passed on unchanged', async (_name, isPromise) => {
     const failure = new Error('the directory is away');
-    const issuer = await house().open({
+    const issuer = await createIssuerSetting().open({
       subject: () => {
         if (isPromise) return Promise.reject(failure);
         throw failure;
@@ -60,7 +62,7 @@ describe('a mistake of the host in `subject` throws a TypeError, not invalid_gra
 });
 
 test('distinguishes an invalid client from a mistake of the host', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const client: Client = { clientId: 'shop', name: 'Shop', authMethod: 'none' };
   for (const invalid of [
     { clientId: 'a:b' },
@@ -83,7 +85,7 @@ test('distinguishes an invalid client from a mistake of the host', async () => {
 });
 
 test('does not report an unrelated error as an invalid token', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const { access_token: token } = await login(issuer);
   expect((await issuer.introspect(token, { clientId: 'web' })).active).toBe(true);
   await issuer.close();

@@ -1,7 +1,7 @@
 import type { Client } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { claimsOf, house, login, refresh } from './house.ts';
+import { claimsOf, createIssuerSetting, login, refresh } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 const INACTIVE = { active: false };
@@ -9,12 +9,12 @@ const resource: Client = { clientId: 'rs', name: 'RS', authMethod: 'client_secre
 
 async function scene() {
   const clock = createManualClock(START);
-  const place = house();
-  place.users.put('ada', { claims: { scope: 'read', roles: ['auditor'] } });
-  const issuer = await place.open({ clock });
+  const setting = createIssuerSetting();
+  setting.users.put('ada', { claims: { scope: 'read', roles: ['auditor'] } });
+  const issuer = await setting.open({ clock });
   await issuer.transaction((tx) => tx.clients.put(resource));
   const ask = (token: string, clientId = 'rs') => issuer.introspect(token, { clientId });
-  return { clock, place, issuer, ask };
+  return { clock, setting, issuer, ask };
 }
 
 describe('introspection (RFC 7662)', () => {
@@ -31,8 +31,8 @@ describe('introspection (RFC 7662)', () => {
   });
 
   test('security 32: gives the same response for unknown, expired, revoked and foreign tokens', async () => {
-    const { issuer, clock, place, ask } = await scene();
-    const others = await house().open({ clock });
+    const { issuer, clock, setting, ask } = await scene();
+    const others = await createIssuerSetting().open({ clock });
     const [ended, softly, alone, good] = [
       await login(issuer),
       await login(issuer),
@@ -51,7 +51,7 @@ describe('introspection (RFC 7662)', () => {
     expect(await ask(fresh.access_token)).toMatchObject({ active: true });
     clock.advance(900_000);
     expect(await ask(fresh.access_token)).toEqual(INACTIVE);
-    expect(place.databasePath).not.toBe('');
+    expect(setting.databasePath).not.toBe('');
   });
 
   test('requires the permission for tokens of other clients', async () => {
@@ -70,7 +70,7 @@ describe('introspection (RFC 7662)', () => {
   });
 
   test('never reports a refresh token as an access token, and reports it to its own client only', async () => {
-    const { issuer, clock, place, ask } = await scene();
+    const { issuer, clock, setting, ask } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
     expect(await ask(second.refresh_token)).toEqual(INACTIVE);
@@ -79,9 +79,9 @@ describe('introspection (RFC 7662)', () => {
       ...{ exp: (START + 7 * 86_400_000) / 1000, token_use: 'refresh_token' },
     });
     expect(await ask(first.refresh_token, 'web')).toEqual(INACTIVE);
-    place.users.put('ada', { active: false });
+    setting.users.put('ada', { active: false });
     expect(await ask(second.refresh_token, 'web')).toEqual(INACTIVE);
-    place.users.put('ada', { active: true });
+    setting.users.put('ada', { active: true });
     clock.advance(7 * 86_400_000);
     expect(await ask(second.refresh_token, 'web')).toEqual(INACTIVE);
   });

@@ -6,7 +6,7 @@ import { restoreIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { codeOf, fileOf, house, ISSUER, login, refresh } from './house.ts';
+import { codeOf, createIssuerSetting, fileOf, ISSUER, login, refresh } from './issuer-setting.ts';
 
 test('publishes to a real Kafka, detects a restored database by the end of the topic, and imports from it', async () => {
   await using broker = await openBroker();
@@ -20,33 +20,33 @@ test('publishes to a real Kafka, detects a restored database by the end of the t
       createTopic: true,
       minRetentionMs: 7 * 86_400_000,
     });
-  const place = house();
-  const issuer = await place.open({ publisher: open() });
+  const setting = createIssuerSetting();
+  const issuer = await setting.open({ publisher: open() });
   await issuer.ready;
   const [kept, lost] = [await login(issuer), await login(issuer)];
-  const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
+  const [backup, mark] = [join(setting.directory, 'backup.db'), join(setting.keysPath, 'high-water.json')];
   fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   copyFileSync(mark, `${backup}.json`);
   await issuer.transaction((tx) => tx.endSession({ sid: lost.sid, reason: 'device_lost' }));
   await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
   await issuer.close();
 
-  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-  copyFileSync(backup, place.databasePath);
+  for (const end of ['', '-wal', '-shm']) rmSync(`${setting.databasePath}${end}`, { force: true });
+  copyFileSync(backup, setting.databasePath);
   copyFileSync(`${backup}.json`, mark);
-  const restored = await place.open({ publisher: open() });
+  const restored = await setting.open({ publisher: open() });
   await waitFor('the end of the topic to be seen', () => restored.refusingWrites() !== null, 30_000);
   await restored.close();
 
   const report = await restoreIssuer({
     issuer: ISSUER,
-    store: sqliteStore({ path: place.databasePath }),
-    keysPath: place.keysPath,
+    store: sqliteStore({ path: setting.databasePath }),
+    keysPath: setting.keysPath,
     publisher: open(),
   });
   // The high-water mark was restored too, so the end of the log is unknown.
   expect(report).toMatchObject({ importedEvents: 1, complete: false, replayError: null });
-  const again = await place.open({ publisher: open() });
+  const again = await setting.open({ publisher: open() });
   expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');
   expect(await codeOf(() => refresh(again, kept))).toBe('grant_invalid');
   const { head } = again.log.snapshot();

@@ -3,17 +3,17 @@ import type { Issuer } from '@rescind/issuer';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openServer } from '../feed/server.ts';
-import { fileOf, house, login, payloadOf } from './house.ts';
+import { createIssuerSetting, fileOf, login, payloadOf } from './issuer-setting.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 
 /** An issuer whose wall clock was a minute ahead, and has been corrected. */
 async function leading(): Promise<Issuer> {
-  const place = house();
-  const ahead = await place.open({ clock: createManualClock(START + 60_000) });
+  const setting = createIssuerSetting();
+  const ahead = await setting.open({ clock: createManualClock(START + 60_000) });
   await login(ahead);
   await ahead.close();
-  return place.open({ clock: createManualClock(START) });
+  return setting.open({ clock: createManualClock(START) });
 }
 
 async function serve(issuer: Issuer, authenticate: () => string | undefined): Promise<string> {

@@ -2,7 +2,17 @@ import type { Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { asked, decoderOf, eventsOf, fileOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
+import {
+  createIssuerSetting,
+  decoderOf,
+  eventsOf,
+  fileOf,
+  login,
+  payloadOf,
+  refresh,
+  sqlOf,
+  verdictOf,
+} from './issuer-setting.ts';
 
 const START = 1_800_000_000_123;
 const SECOND = 1_000;
@@ -15,14 +25,14 @@ async function beatOf(issuer: Issuer) {
 
 describe('the outbox', () => {
   test('begins with head 0, no last id and low watermark 1', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     expect(issuer.log.snapshot()).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
     expect(issuer.log.snapshot().epoch).toMatch(/^0000000001-/);
     expect(await beatOf(issuer)).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
   });
 
   test('has no gap in seq after a rolled back transaction', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (let turn = 0; turn < 3; turn += 1) {
       const failing = issuer.transaction(async (tx) => {
@@ -38,7 +48,7 @@ describe('the outbox', () => {
   });
 
   test('commits and rolls back together with the tables of the host', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     fileOf(issuer).exec('CREATE TABLE users (name TEXT)');
     const insert = sqlOf(issuer).prepare('INSERT INTO users VALUES (?)');
     await issuer.transaction(async (tx) => {
@@ -56,7 +66,7 @@ describe('the outbox', () => {
 
   test('has one T per transaction: an earlier session ends, a later one lives', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock });
+    const issuer = await createIssuerSetting().open({ clock });
     const before = await login(issuer);
     const after = await issuer.transaction(async (tx) => {
       await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
@@ -72,7 +82,7 @@ describe('the outbox', () => {
   });
 
   test('notifies listeners of a commit, and not of a rollback', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     let heard = 0;
     const stop = issuer.log.onAppend(() => {
       heard += 1;
@@ -90,7 +100,7 @@ describe('the outbox', () => {
   });
 
   test('is unchanged while a transaction is open', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await issuer.transaction(async (tx) => {
       await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
       expect(issuer.log.snapshot().head).toBe(0);
@@ -101,18 +111,18 @@ describe('the outbox', () => {
   });
 
   test('begins no transaction inside another', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const ada = await login(issuer);
     await issuer.transaction(async () => {
       await expect(login(issuer)).rejects.toThrow(/a transaction is open/);
       await expect(refresh(issuer, ada)).rejects.toThrow(/a transaction is open/);
       await expect(issuer.transaction(() => 1)).rejects.toThrow(/a transaction is open/);
     });
-    expect(await asked(issuer, await refresh(issuer, ada))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, ada))).toBe('ok');
   });
 
   test('returns the position of a revocation after the commit', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const revoked = await issuer.transaction(async (tx) => {
       const planned = await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
       expect(planned.txn).toMatch(/./);
@@ -124,7 +134,7 @@ describe('the outbox', () => {
   });
 
   test('rolls back after a second work that awaits anything but its transaction, and runs the next', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const ada = await login(issuer);
     const released = Promise.withResolvers<void>();
     let late: unknown;
@@ -139,11 +149,11 @@ describe('the outbox', () => {
     released.resolve();
     await waitFor('the late call', async () => late !== undefined);
     expect(String(late)).toContain('the transaction is over');
-    expect(await asked(issuer, ada)).toBe('ok');
+    expect(await verdictOf(issuer, ada)).toBe('ok');
   });
 
   test('has no secret in an event', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const answer = await login(issuer);
     const next = await refresh(issuer, answer);
     await issuer.transaction((tx) => tx.revokeToken({ token: next.access_token, clientId: 'web' }));
@@ -161,13 +171,13 @@ describe('the outbox', () => {
 
 describe('the issuer’s clock', () => {
   test('never goes back for tokens, cut-offs and heartbeats when the wall clock is set back, also after a restart', async () => {
-    const place = house();
+    const setting = createIssuerSetting();
     const clock = createManualClock(START);
-    const issuer = await place.open({ clock });
+    const issuer = await setting.open({ clock });
     const before = await login(issuer);
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     await issuer.close();
-    const again = await place.open({ clock: createManualClock(START - 500) });
+    const again = await setting.open({ clock: createManualClock(START - 500) });
     const after = await login(again);
     await expect(again.verify(before.access_token)).rejects.toThrow();
     expect((await again.verify(after.access_token)).payload.iat_ms).toBe(START + 1);
@@ -175,12 +185,12 @@ describe('the issuer’s clock', () => {
   });
 
   test('publishes durable times only while it leads, and no earlier one after a restart', async () => {
-    const place = house();
-    const ahead = await place.open({ clock: createManualClock(START + 60_000) });
+    const setting = createIssuerSetting();
+    const ahead = await setting.open({ clock: createManualClock(START + 60_000) });
     await login(ahead);
     await ahead.close();
     const clock = createManualClock(START);
-    const issuer = await place.open({ clock });
+    const issuer = await setting.open({ clock });
     const floor = () => Number(fileOf(issuer).prepare('SELECT clock_floor FROM rescind_meta').pluck().get());
     let told = 0;
     for (let seconds = 0; seconds < 3; seconds += 1) {
@@ -192,16 +202,16 @@ describe('the issuer’s clock', () => {
       told = at;
     }
     await issuer.close();
-    expect((await beatOf(await place.open({ clock }))).at).toBeGreaterThanOrEqual(told);
+    expect((await beatOf(await setting.open({ clock }))).at).toBeGreaterThanOrEqual(told);
   });
 
   test('publishes no heartbeat while it leads and its time cannot be made durable', async () => {
-    const place = house();
-    const ahead = await place.open({ clock: createManualClock(START + 60_000) });
+    const setting = createIssuerSetting();
+    const ahead = await setting.open({ clock: createManualClock(START + 60_000) });
     await login(ahead);
     await ahead.close();
     const clock = createManualClock(START);
-    const issuer = await place.open({ clock });
+    const issuer = await setting.open({ clock });
     fileOf(issuer).exec(`CREATE TRIGGER full BEFORE UPDATE OF clock_floor ON rescind_meta
       BEGIN SELECT RAISE(ABORT, 'no room'); END`);
     clock.advance(SECOND);
@@ -210,7 +220,7 @@ describe('the issuer’s clock', () => {
 
   test('does not delay a cut-off when the wall clock is far behind', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock });
+    const issuer = await createIssuerSetting().open({ clock });
     await login(issuer);
     clock.setWall(START - 30 * SECOND);
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
@@ -220,7 +230,7 @@ describe('the issuer’s clock', () => {
 
   test('delays a burst of cut-offs, and answers clock_ahead with the time to retry when it is too long', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock });
+    const issuer = await createIssuerSetting().open({ clock });
     const cutOff = () =>
       issuer.transaction((tx) => tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' }));
     for (let count = 0; count <= 1_000; count += 1) await cutOff();
@@ -233,7 +243,7 @@ describe('the issuer’s clock', () => {
 
   test('mints nothing when it is set forward by hours, accepts logouts, and is reported in health', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock });
+    const issuer = await createIssuerSetting().open({ clock });
     const answer = await login(issuer);
     clock.setWall(START + 7_200 * SECOND);
     await expect(login(issuer)).rejects.toThrow(expect.objectContaining({ code: 'clock_parted' }));
@@ -250,7 +260,7 @@ describe('pruning', () => {
 
   test('removes rows at E + 60 s in order, keeps head and last id, and raises the low watermark', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({
+    const issuer = await createIssuerSetting().open({
       clock,
       accessTokenTtlMs: 10 * SECOND,
       eventRetentionMs: 86_400 * SECOND,
@@ -261,7 +271,7 @@ describe('pruning', () => {
     await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     clock.advance(10 * SECOND + 59 * SECOND);
     const sealed = sqlOf(issuer).prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
-    await waitFor('the house to be kept', () => sealed.get() === 0);
+    await waitFor('the log is pruned', () => sealed.get() === 0);
     expect(issuer.log.snapshot()).toMatchObject({ head: 1, lowWatermark: 1 });
     expect(rows(issuer, 'rescind_outbox')).toBe(1);
     clock.advance(2 * SECOND);
@@ -282,7 +292,11 @@ describe('pruning', () => {
 
   test('repeats a row without expiry at half the retention, and lets the low watermark rise', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
+    const issuer = await createIssuerSetting().open({
+      clock,
+      accessTokenTtlMs: SECOND,
+      eventRetentionMs: 3_600 * SECOND,
+    });
     const kid = String(issuer.jwks().keys[0]?.kid);
     await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' }));
     await login(issuer);

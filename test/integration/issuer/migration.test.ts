@@ -6,8 +6,8 @@ import { NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token/signing';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import type { House } from './house.ts';
-import { asked, codeOf, house, sqlOf } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import { codeOf, createIssuerSetting, sqlOf, verdictOf } from './issuer-setting.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -20,26 +20,26 @@ type Given = Record<
 /** The database that a version wrote, unchanged except for its keys, which are new. */
 function fileOfVersion(version: 1 | 5) {
   const { at, ...given } = JSON.parse(fixture(`version-${version}.json`));
-  const place = house();
-  for (const sub of ['bob', 'eve']) place.users.put(sub);
-  mkdirSync(place.keysPath, { mode: 0o700 });
+  const setting = createIssuerSetting();
+  for (const sub of ['bob', 'eve']) setting.users.put(sub);
+  mkdirSync(setting.keysPath, { mode: 0o700 });
   const nameOf = (purpose: string) => {
     const key = generateSigningKey();
-    writeFileSync(join(place.keysPath, `${purpose}-${key.kid}.pem`), signingKeyToPem(key), { mode: 0o600 });
+    writeFileSync(join(setting.keysPath, `${purpose}-${key.kid}.pem`), signingKeyToPem(key), { mode: 0o600 });
     return key.kid;
   };
   const sql = fixture(`version-${version}.sql`)
     .replaceAll('TOKEN_KID', nameOf('token'))
     .replaceAll('EVENT_KID', nameOf('event'));
-  const database = new Database(place.databasePath);
+  const database = new Database(setting.databasePath);
   database.exec(sql);
   const mark = database.prepare('SELECT epoch, head, last AS id FROM rescind_meta').get();
   database.close();
-  writeFileSync(join(place.keysPath, 'high-water.json'), JSON.stringify(mark));
+  writeFileSync(join(setting.keysPath, 'high-water.json'), JSON.stringify(mark));
   const clock = createManualClock(at);
   // The host configures one client; clients with sessions from before the registry are registered by the migration.
-  const open = () => place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
-  return { place, clock, given, open };
+  const open = () => setting.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
+  return { setting, clock, given, open };
 }
 
 async function upgraded() {
@@ -52,13 +52,13 @@ const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: s
 
 describe('a file of version 1', () => {
   test('is migrated to the present version, and opened again', async () => {
-    const { issuer, place, clock } = await upgraded();
+    const { issuer, setting, clock } = await upgraded();
     const version = sqlOf(issuer).prepare('SELECT version FROM rescind_schema').pluck().get();
     expect(version).toBeGreaterThanOrEqual(2);
     expect(sqlOf(issuer).pragma('foreign_key_check')).toEqual([]);
     expect(sqlOf(issuer).pragma('integrity_check', { simple: true })).toBe('ok');
     await issuer.close();
-    expect((await place.open({ clock })).refusingWrites()).toBeNull();
+    expect((await setting.open({ clock })).refusingWrites()).toBeNull();
   });
 
   test('keeps its sessions with their attributes', async () => {
@@ -78,7 +78,7 @@ describe('a file of version 1', () => {
     const fresh = await use(issuer, given.fresh);
     expect(fresh).toMatchObject({ sid: given.fresh.sid, scope: 'read' });
     const present = await use(issuer, given.present, 'app');
-    expect(await asked(issuer, present)).toBe('ok');
+    expect(await verdictOf(issuer, present)).toBe('ok');
     expect((await use(issuer, present, 'app')).sid).toBe(given.present.sid);
     expect(await codeOf(() => use(issuer, given.ended))).toBe('grant_invalid');
     clock.advance(11_000);
@@ -124,26 +124,26 @@ describe('a file of version 1', () => {
 });
 
 describe('a file of version 5, in its second epoch', () => {
-  const rowsOf = ({ databasePath }: House, sql: string) => {
+  const rowsOf = ({ databasePath }: IssuerSetting, sql: string) => {
     const database = new Database(databasePath, { readonly: true });
     const rows = database.prepare(sql).all();
     database.close();
     return rows;
   };
-  const outboxOf = (place: House) => rowsOf(place, 'SELECT * FROM rescind_outbox ORDER BY seq');
+  const outboxOf = (setting: IssuerSetting) => rowsOf(setting, 'SELECT * FROM rescind_outbox ORDER BY seq');
 
   test('keeps its events in their order, once each, under the key (epoch, seq)', async () => {
-    const { place, given, open } = fileOfVersion(5);
-    const before = outboxOf(place);
+    const { setting, given, open } = fileOfVersion(5);
+    const before = outboxOf(setting);
     expect(before).toHaveLength(given.head);
     const issuer = await open();
     const kept = before.map((row) => {
       const { revocation: _, ...rest } = row as { revocation: string };
       return { epoch: given.epoch, ...rest, type: expect.stringMatching(/^[a-z-]+$/) };
     });
-    expect(outboxOf(place)).toEqual(kept);
+    expect(outboxOf(setting)).toEqual(kept);
     const key = "SELECT name FROM pragma_table_info('rescind_outbox') WHERE pk > 0 ORDER BY pk";
-    expect(rowsOf(place, key)).toEqual([{ name: 'epoch' }, { name: 'seq' }]);
+    expect(rowsOf(setting, key)).toEqual([{ name: 'epoch' }, { name: 'seq' }]);
     expect(issuer.log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
     expect(issuer.log.read(0, 10).map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
     expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual([
@@ -169,17 +169,17 @@ describe('a file of version 5, in its second epoch', () => {
   });
 
   test('is unchanged when its migration fails, and is migrated by the next start', async () => {
-    const { place, open, given } = fileOfVersion(5);
-    const database = new Database(place.databasePath);
+    const { setting, open, given } = fileOfVersion(5);
+    const database = new Database(setting.databasePath);
     // The last statement of the migration fails.
     database.exec('DROP INDEX rescind_outbox_txn; CREATE TABLE rescind_outbox_txn (taken TEXT)');
     database.close();
     const schema = 'SELECT type, name, sql FROM sqlite_master ORDER BY name';
-    const before = [rowsOf(place, schema), outboxOf(place)];
+    const before = [rowsOf(setting, schema), outboxOf(setting)];
     await expect(open()).rejects.toThrow('SQLITE_ERROR');
-    expect([rowsOf(place, schema), outboxOf(place)]).toEqual(before);
-    expect(rowsOf(place, 'SELECT version FROM rescind_schema')).toEqual([{ version: 5 }]);
-    const again = new Database(place.databasePath);
+    expect([rowsOf(setting, schema), outboxOf(setting)]).toEqual(before);
+    expect(rowsOf(setting, 'SELECT version FROM rescind_schema')).toEqual([{ version: 5 }]);
+    const again = new Database(setting.databasePath);
     again.exec('DROP TABLE rescind_outbox_txn');
     again.close();
     expect((await open()).log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });

@@ -4,8 +4,8 @@ import type { Clock } from '@rescind/revocation';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { House } from './house.ts';
-import { asked, house } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import { createIssuerSetting, verdictOf } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 
@@ -51,7 +51,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 async function play(
   issuer: Issuer,
   clock: ReturnType<typeof createManualClock>,
-  users: ReturnType<typeof house>['users'],
+  users: ReturnType<typeof createIssuerSetting>['users'],
   steps: readonly Step[],
 ) {
   const minted: Minted[] = [];
@@ -120,29 +120,29 @@ async function play(
       }
     }
     for (const { answer, cut: isCut } of minted)
-      expect(await asked(issuer, answer)).toBe(isCut ? 'token_revoked' : 'ok');
+      expect(await verdictOf(issuer, answer)).toBe(isCut ? 'token_revoked' : 'ok');
   }
 }
 
-type Opening = (place: House, clock: Clock) => Promise<Issuer>;
+type Opening = (setting: IssuerSetting, clock: Clock) => Promise<Issuer>;
 const accessTokenTtlMs = 86_400_000;
 const stores: readonly (readonly [name: string, open: Opening])[] = [
-  ['an SQLite file', (place, clock) => place.open({ clock, accessTokenTtlMs })],
-  ['maps', (place, clock) => place.open({ clock, accessTokenTtlMs, store: memoryStore() })],
+  ['an SQLite file', (setting, clock) => setting.open({ clock, accessTokenTtlMs })],
+  ['maps', (setting, clock) => setting.open({ clock, accessTokenTtlMs, store: memoryStore() })],
 ];
 
 test.each(stores)(
   'denies in %s each token minted before a cut-off, and none minted after it, also in the same millisecond',
   async (_, open) => {
-    const place = house();
+    const setting = createIssuerSetting();
     const clock = createManualClock(START);
-    const issuer = await open(place, clock);
+    const issuer = await open(setting, clock);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
         // This run begins after the times of the last one, however that set the wall clock.
         clock.advance(60_000);
         clock.setWall(START + clock.monotonic());
-        await play(issuer, clock, place.users, steps);
+        await play(issuer, clock, setting.users, steps);
       }),
       { numRuns: 150 },
     );

@@ -1,7 +1,7 @@
 import type { CutOffRequest, TokenAnswer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
-import { asked, claimsOf, codeOf, house, ISSUER, login, refresh } from './house.ts';
+import { claimsOf, codeOf, createIssuerSetting, ISSUER, login, refresh, verdictOf } from './issuer-setting.ts';
 
 interface Scope {
   readonly name: string;
@@ -29,9 +29,9 @@ const scopes: readonly Scope[] = [
 
 async function scene() {
   const clock = createManualClock(1_800_000_000_000);
-  const place = house();
-  place.users.put('ada', { claims: { scope: 'read', tenant: 'north' } });
-  const issuer = await place.open({ clock });
+  const setting = createIssuerSetting();
+  setting.users.put('ada', { claims: { scope: 'read', tenant: 'north' } });
+  const issuer = await setting.open({ clock });
   await issuer.transaction((tx) =>
     tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } }),
   );
@@ -52,12 +52,12 @@ test.each(scopes)(
         await issuer.transaction((tx) => tx.revoke({ ...cutoff.of(answer), reason: 'because' }));
       const isOver = cutOffs.some(({ endsSession }) => endsSession);
       const byName = cutOffs.some(({ name }) => name === 'token');
-      expect(await asked(issuer, answer)).toBe('token_revoked');
+      expect(await verdictOf(issuer, answer)).toBe('token_revoked');
       expect(await issuer.introspect(answer.access_token, { clientId: 'rs' })).toEqual({ active: false });
       const renew = () => issuer.renew({ accessToken: answer.access_token, clientId: 'app' });
       expect(await codeOf(renew)).toBe(isOver || byName ? 'grant_invalid' : undefined);
       expect(await codeOf(() => refresh(issuer, answer, 'app'))).toBe(isOver ? 'grant_invalid' : undefined);
-      expect(await asked(issuer, await login(issuer, 'ada', { clientId: 'app' }))).toBe('ok');
+      expect(await verdictOf(issuer, await login(issuer, 'ada', { clientId: 'app' }))).toBe('ok');
       clock.advance(10);
     }
   },

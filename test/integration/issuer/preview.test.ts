@@ -1,7 +1,7 @@
 import type { CutOffRequest, Issuer, IssuerTransaction } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, house, ISSUER, login, loginAndLogout, sqlOf, Topic } from './house.ts';
+import { codeOf, createIssuerSetting, ISSUER, login, loginAndLogout, sqlOf, Topic } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 
@@ -12,9 +12,9 @@ type Act = CutOffRequest | CutOffRequest[] | EndAllSessions | SubjectChange;
 /** Three users on two clients; one session is over already, one has timed out, and so have its tokens. */
 async function scene() {
   const clock = createManualClock(START);
-  const place = house();
-  for (const sub of ['bob', 'eve']) place.users.put(sub);
-  const issuer = await place.open({ clock, refreshIdleTtlMs: 60_000 });
+  const setting = createIssuerSetting();
+  for (const sub of ['bob', 'eve']) setting.users.put(sub);
+  const issuer = await setting.open({ clock, refreshIdleTtlMs: 60_000 });
   await login(issuer, 'ada');
   clock.advance(17 * 60_000);
   const [kept, one, gone] = [await login(issuer), await login(issuer), await login(issuer)];
@@ -95,7 +95,7 @@ describe('a dry run', () => {
   });
 
   test('names the first hundred', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     for (let at = 0; at < 120; at += 1) await login(issuer);
     const preview = await issuer.preview({ sub: 'ada', reason });
     expect(preview).toMatchObject({ sessions: 120, subjects: 1 });
@@ -127,7 +127,7 @@ describe('a dry run', () => {
 
 describe('past revocations', () => {
   test('are found by txn and listed once each, the newest first', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     const records = [];
     for (let at = 0; at < 3; at += 1) {
       records.push(await loginAndLogout(issuer));
@@ -152,7 +152,7 @@ describe('past revocations', () => {
   test('include whether Kafka has acknowledged them', async () => {
     const topic = new Topic();
     topic.isDown = true;
-    const issuer = await house().open({ publisher: topic.publisher() });
+    const issuer = await createIssuerSetting().open({ publisher: topic.publisher() });
     const record = await loginAndLogout(issuer);
     expect(await issuer.revocations.find(record?.txn ?? '')).toMatchObject({
       published: false,

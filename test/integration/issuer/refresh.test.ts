@@ -3,7 +3,17 @@ import { readFileSync } from 'node:fs';
 import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { asked, claimsOf, codeOf, eventsOf, fileOf, house, login, refresh, sqlOf } from './house.ts';
+import {
+  claimsOf,
+  codeOf,
+  createIssuerSetting,
+  eventsOf,
+  fileOf,
+  login,
+  refresh,
+  sqlOf,
+  verdictOf,
+} from './issuer-setting.ts';
 
 const START = 1_800_000_000_123;
 const SECOND = 1_000;
@@ -14,8 +24,8 @@ type Durations = 'refreshGraceMs' | 'refreshRecoveryMs' | 'refreshIdleTtlMs' | '
 /** Without recovery, which has tests of its own. */
 async function scene(options: Pick<IssuerOptions, Durations> = {}) {
   const clock = createManualClock(START);
-  const place = house();
-  return { clock, place, issuer: await place.open({ clock, refreshRecoveryMs: 0, ...options }) };
+  const setting = createIssuerSetting();
+  return { clock, setting, issuer: await setting.open({ clock, refreshRecoveryMs: 0, ...options }) };
 }
 
 /** The number of sealed successors in the database. */
@@ -26,9 +36,9 @@ function sealedIn(issuer: Issuer): number {
 
 describe('rotation', () => {
   test('security 35: returns another token of the same session with the present claims at each use', async () => {
-    const { issuer, place, clock } = await scene();
+    const { issuer, setting, clock } = await scene();
     const first = await login(issuer);
-    place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
+    setting.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
     clock.advance(5 * SECOND);
     const second = await refresh(issuer, first);
     expect(second.refresh_token).not.toBe(first.refresh_token);
@@ -40,11 +50,11 @@ describe('rotation', () => {
   });
 
   test('security 34: returns opaque tokens of 256 random bits, and stores hashes only', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const first = await login(issuer);
     const tokens = [first, await refresh(issuer, first)].map((answer) => answer.refresh_token);
     sqlOf(issuer).pragma('wal_checkpoint(TRUNCATE)');
-    const file = readFileSync(place.databasePath);
+    const file = readFileSync(setting.databasePath);
     for (const token of tokens) {
       expect(token).toMatch(/^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/);
       const [, verifier = ''] = token.split('.');
@@ -62,7 +72,7 @@ describe('rotation', () => {
     clock.advance(60 * SECOND);
     expect(await codeOf(() => refresh(issuer, first, 'other'))).toBe('grant_invalid');
     expect(await codeOf(() => refresh(issuer, second, 'other'))).toBe('grant_invalid');
-    expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, second))).toBe('ok');
   });
 
   test('security 41: refuses part of a token, without an effect on the session', async () => {
@@ -73,7 +83,7 @@ describe('rotation', () => {
     for (const refreshToken of [wrong, `${selector}.`, `${selector}`, '', `${answer.refresh_token} `, `x${wrong}`]) {
       expect(await codeOf(() => issuer.refresh({ refreshToken, clientId: 'web' }))).toBe('grant_invalid');
     }
-    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
   test('security 39: narrows the scope for one token, and never widens it', async () => {
@@ -129,7 +139,7 @@ describe('reuse', () => {
     const second = await refresh(issuer, first);
     const third = await refresh(issuer, second);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
-    expect(await Promise.all([first, second, third].map((answer) => asked(issuer, answer)))).toEqual(
+    expect(await Promise.all([first, second, third].map((answer) => verdictOf(issuer, answer)))).toEqual(
       Array(3).fill('token_revoked'),
     );
     expect(await codeOf(() => refresh(issuer, third))).toBe('grant_invalid');
@@ -154,7 +164,7 @@ describe('reuse', () => {
       const reused = who === 'ancestor' ? stolen : who === 'sibling' ? thiefs : owners;
       expect(await codeOf(() => refresh(issuer, reused))).toBe('grant_reused');
       for (const dead of [stolen, owners, thiefs, next]) {
-        expect(await asked(issuer, dead)).toBe('token_revoked');
+        expect(await verdictOf(issuer, dead)).toBe('token_revoked');
         expect(await codeOf(() => refresh(issuer, dead))).toBe('grant_invalid');
       }
     }
@@ -179,7 +189,7 @@ describe('reuse', () => {
         .prepare('UPDATE rescind_sessions SET rotated_at = rotated_at + ? WHERE sid = ?')
         .run(ms, first.sid);
       expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
-      expect(await asked(issuer, second)).toBe('token_revoked');
+      expect(await verdictOf(issuer, second)).toBe('token_revoked');
     },
   );
 
@@ -241,7 +251,7 @@ describe('grace: a client that lost the response can request it again', () => {
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
     expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
-    expect(await Promise.all(answers.map((answer) => asked(issuer, answer)))).toEqual(answers.map(() => 'ok'));
+    expect(await Promise.all(answers.map((answer) => verdictOf(issuer, answer)))).toEqual(answers.map(() => 'ok'));
   });
 
   test('security 36: lets one of 50 parallel uses succeed without grace, and ends the session', async () => {
@@ -252,7 +262,7 @@ describe('grace: a client that lost the response can request it again', () => {
       (outcome): outcome is PromiseFulfilledResult<TokenAnswer> => outcome.status === 'fulfilled',
     );
     expect(winners).toHaveLength(1);
-    expect(await Promise.all(winners.map(({ value }) => asked(issuer, value)))).toEqual(['token_revoked']);
+    expect(await Promise.all(winners.map(({ value }) => verdictOf(issuer, value)))).toEqual(['token_revoked']);
     expect(issuer.log.snapshot().head).toBe(1);
   });
 });
@@ -274,7 +284,7 @@ describe('recovery: a client that lost the response can request it again after t
     expect(recovered).toEqual([{ sid: first.sid, sub: 'ada', clientId: 'web', address: null }]);
     clock.advance(22 * HOUR);
     expect((await refresh(issuer, first)).refresh_token).toBe(second.refresh_token);
-    expect(await asked(issuer, await refresh(issuer, again))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, again))).toBe('ok');
   });
 
   test('ends with the first use of the successor: an earlier token is then a reuse', async () => {
@@ -284,7 +294,7 @@ describe('recovery: a client that lost the response can request it again after t
     const third = await refresh(issuer, second);
     clock.advance(60 * SECOND);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
-    expect(await asked(issuer, third)).toBe('token_revoked');
+    expect(await verdictOf(issuer, third)).toBe('token_revoked');
   });
 
   test('security 37: counts from the first use, so that no recovery extends it', async () => {
@@ -349,62 +359,62 @@ describe('recovery: a client that lost the response can request it again after t
     const next = await refresh(issuer, await refresh(issuer, thiefs));
     clock.advance(60 * SECOND);
     expect(await codeOf(() => refresh(issuer, owners))).toBe('grant_reused');
-    expect(await asked(issuer, next)).toBe('token_revoked');
+    expect(await verdictOf(issuer, next)).toBe('token_revoked');
   });
 });
 
 describe('the subject is read again', () => {
   test('security 40: refuses after a logout or a change of the password', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const [here, there] = [await login(issuer), await login(issuer)];
     await issuer.transaction((tx) => tx.endSession({ sid: here.sid, reason: 'logout' }));
     expect(await codeOf(() => refresh(issuer, here))).toBe('grant_invalid');
     await issuer.transaction(async (tx) => {
-      place.users.put('ada', { credentialVersion: 2 });
+      setting.users.put('ada', { credentialVersion: 2 });
       await tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
     });
     expect(await codeOf(() => refresh(issuer, there))).toBe('grant_invalid');
   });
 
   test('refuses login and refresh of a suspended subject, with the reason only after authentication', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const answer = await login(issuer);
-    place.users.put('ada', { active: false, reason: 'suspended' });
+    setting.users.put('ada', { active: false, reason: 'suspended' });
     await expect(login(issuer)).rejects.toThrow(
       expect.objectContaining({ code: 'subject_inactive', detail: 'suspended' }),
     );
     await expect(refresh(issuer, answer)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'suspended' });
-    place.users.put('ada', { active: true });
-    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    setting.users.put('ada', { active: true });
+    expect(await verdictOf(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
   test('refuses a deleted subject, and one whose password has changed', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const answer = await login(issuer);
-    place.users.put('ada', { credentialVersion: 2 });
+    setting.users.put('ada', { credentialVersion: 2 });
     expect(await codeOf(() => login(issuer))).toBe('credentials_wrong');
     expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
-    expect(await asked(issuer, await login(issuer, 'ada', { credentialVersion: 2 }))).toBe('ok');
-    place.users.delete('ada');
+    expect(await verdictOf(issuer, await login(issuer, 'ada', { credentialVersion: 2 }))).toBe('ok');
+    setting.users.delete('ada');
     expect(await codeOf(() => login(issuer))).toBe('credentials_wrong');
   });
 
   test('continues the session that a change of the password keeps', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const [kept, other] = [await login(issuer), await login(issuer)];
     await issuer.transaction(async (tx) => {
-      place.users.put('ada', { credentialVersion: 2 });
+      setting.users.put('ada', { credentialVersion: 2 });
       await tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'password_changed' });
     });
-    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
   });
 
   test('throws a TypeError and mints nothing when the host returns claims reserved for the issuer', async () => {
-    const { issuer, place } = await scene();
-    place.users.put('ada', { claims: { sid: 'mine', exp: 4_000_000_000 } });
+    const { issuer, setting } = await scene();
+    setting.users.put('ada', { claims: { sid: 'mine', exp: 4_000_000_000 } });
     await expect(login(issuer)).rejects.toThrow(/sid, exp/);
-    place.users.put('ada', { claims: { scope: 'read', blob: 'x'.repeat(9_000) } });
+    setting.users.put('ada', { claims: { scope: 'read', blob: 'x'.repeat(9_000) } });
     await expect(login(issuer)).rejects.toThrow(/bytes/);
     expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_sessions').pluck().get()).toBe(0);
   });
@@ -418,5 +428,5 @@ test('rolls the transaction back at an error of the host', async () => {
     throw new RescindError('busy');
   });
   await expect(failing).rejects.toMatchObject({ code: 'busy' });
-  expect(await asked(issuer, answer)).toBe('ok');
+  expect(await verdictOf(issuer, answer)).toBe('ok');
 });

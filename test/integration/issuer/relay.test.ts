@@ -3,7 +3,7 @@ import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { decoderOf, house, loginAndLogout, payloadOf, Topic } from './house.ts';
+import { createIssuerSetting, decoderOf, loginAndLogout, payloadOf, Topic } from './issuer-setting.ts';
 
 const DEADLINE = 20_000;
 
@@ -27,7 +27,7 @@ describe('the relay', () => {
           for (let n = 0; n < by; n += 1) counted.push(String(labels?.type));
       },
     };
-    const issuer = await house().open({ publisher: topic.publisher(), telemetry });
+    const issuer = await createIssuerSetting().open({ publisher: topic.publisher(), telemetry });
     for (let turn = 0; turn < 5; turn += 1) await loginAndLogout(issuer);
     const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
     await waitFor('two heartbeats', () => topic.records.filter(isBeat).length >= 2, DEADLINE);
@@ -70,7 +70,7 @@ describe('the relay', () => {
   test('accepts logouts while the publisher is unreachable, and publishes them afterwards', async () => {
     const topic = new Topic();
     topic.isDown = true;
-    const issuer = await house().open({ publisher: topic.publisher() });
+    const issuer = await createIssuerSetting().open({ publisher: topic.publisher() });
     for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
     const relay = await waitFor(
       'a failure',
@@ -86,12 +86,12 @@ describe('the relay', () => {
 
   test('continues after a restart at the last acknowledged event or a little before', async () => {
     const topic = new Topic();
-    const place = house();
-    const first = await place.open({ publisher: topic.publisher() });
+    const setting = createIssuerSetting();
+    const first = await setting.open({ publisher: topic.publisher() });
     await loginAndLogout(first);
     await everythingIsThere(first, topic);
     await first.close();
-    const second = await place.open({ publisher: topic.publisher() });
+    const second = await setting.open({ publisher: topic.publisher() });
     await loginAndLogout(second);
     await everythingIsThere(second, topic);
     expect([...new Set(seqsOf(topic))]).toEqual([1, 2]);
@@ -99,7 +99,7 @@ describe('the relay', () => {
 
   test('publishes every event that still denies again to a topic that was lost', async () => {
     const topic = new Topic();
-    const issuer = await house().open({ publisher: topic.publisher() });
+    const issuer = await createIssuerSetting().open({ publisher: topic.publisher() });
     for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
     await everythingIsThere(issuer, topic);
     topic.isDown = true;
@@ -111,7 +111,7 @@ describe('the relay', () => {
   });
 
   test('keeps the log without a publisher', async () => {
-    const issuer = await house().open();
+    const issuer = await createIssuerSetting().open();
     await loginAndLogout(issuer);
     expect(issuer.log.read(0, 10)).toHaveLength(1);
     expect(issuer.health().map(({ name }) => name)).not.toContain('relay');

@@ -1,7 +1,7 @@
 import type { AccessAnswer, BeginSession, Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, eventsOf, fileOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
+import { codeOf, createIssuerSetting, eventsOf, fileOf, login, payloadOf, refresh, sqlOf } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 const SECOND = 1_000;
@@ -9,8 +9,8 @@ const LIFE = 900 * SECOND;
 
 async function scene(policy: NonNullable<BeginSession['policy']> = {}) {
   const clock = createManualClock(START);
-  const place = house();
-  const issuer = await place.open({ clock });
+  const setting = createIssuerSetting();
+  const issuer = await setting.open({ clock });
   await issuer.transaction((tx) =>
     tx.clients.put({
       clientId: 'app',
@@ -22,7 +22,7 @@ async function scene(policy: NonNullable<BeginSession['policy']> = {}) {
   const begin = () => login(issuer, 'ada', { clientId: 'app' });
   const renew = (answer: AccessAnswer, more: object = {}) =>
     issuer.renew({ accessToken: answer.access_token, clientId: 'app', ...more });
-  return { clock, place, issuer, begin, renew };
+  return { clock, setting, issuer, begin, renew };
 }
 
 const asked = (issuer: Issuer, answer: AccessAnswer) => codeOf(() => issuer.verify(answer.access_token));
@@ -120,9 +120,9 @@ describe('renewal by token', () => {
   });
 
   test('renews at once with the new claims after a soft cut-off, and refuses after a hard one', async () => {
-    const { begin, renew, place, issuer } = await scene();
+    const { begin, renew, setting, issuer } = await scene();
     const first = await begin();
-    place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
+    setting.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
     await issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' }));
     expect(await asked(issuer, first)).toBe('token_revoked');
     const second = await renew(first);
@@ -165,12 +165,12 @@ describe('renewal by token', () => {
   });
 
   test('refuses a suspended subject, a required login, an expired and a missing token, as a refresh does', async () => {
-    const { clock, issuer, place, begin, renew } = await scene();
+    const { clock, issuer, setting, begin, renew } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
-    place.users.put('ada', { active: false, reason: 'banned' });
+    setting.users.put('ada', { active: false, reason: 'banned' });
     await expect(renew(first)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
-    place.users.put('ada', { active: true });
+    setting.users.put('ada', { active: true });
     await issuer.transaction((tx) => tx.requireReauthentication({ sid: first.sid, reason: 'risk' }));
     await expect(renew(first)).rejects.toMatchObject({ code: 'reauthentication_required', detail: 'risk' });
     for (const accessToken of ['', 'x.y.z', first.refresh_token, `${first.access_token}x`]) {

@@ -2,16 +2,25 @@ import type { CutOffRequest, Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { describe, expect, test } from 'vitest';
-import { asked, claimsOf, codeOf, eventsOf, house, ISSUER, login, refresh } from './house.ts';
+import {
+  claimsOf,
+  codeOf,
+  createIssuerSetting,
+  eventsOf,
+  ISSUER,
+  login,
+  refresh,
+  verdictOf,
+} from './issuer-setting.ts';
 
 const START = 1_800_000_000_123;
 
 async function scene(): Promise<{ issuer: Issuer; clock: ReturnType<typeof createManualClock> }> {
   const clock = createManualClock(START);
-  const place = house();
-  place.users.put('ada', { claims: { scope: 'read write', tenant: 'north' } });
-  place.users.put('bob', { claims: { scope: 'read', tenant: 'south' } });
-  return { issuer: await place.open({ clock }), clock };
+  const setting = createIssuerSetting();
+  setting.users.put('ada', { claims: { scope: 'read write', tenant: 'north' } });
+  setting.users.put('bob', { claims: { scope: 'read', tenant: 'south' } });
+  return { issuer: await setting.open({ clock }), clock };
 }
 
 describe('a cut-off of each scope denies its tokens only', () => {
@@ -20,9 +29,9 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const first = await login(issuer);
     const second = await refresh(issuer, first);
     await issuer.transaction((tx) => tx.revokeToken({ token: first.access_token, clientId: 'web' }));
-    expect(await asked(issuer, first)).toBe('token_revoked');
-    expect(await asked(issuer, second)).toBe('ok');
-    expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
+    expect(await verdictOf(issuer, first)).toBe('token_revoked');
+    expect(await verdictOf(issuer, second)).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, second))).toBe('ok');
     const [event] = eventsOf(issuer);
     expect(event?.cutOffs).toMatchObject([
       { claim: 'jti', value: claimsOf(first).jti, issuedUntil: UNBOUNDED, sessionUntil: NO_SESSION },
@@ -35,9 +44,9 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const phone = await login(issuer);
     const laptop = await login(issuer);
     await issuer.transaction((tx) => tx.endSession({ sid: phone.sid, reason: 'logout' }));
-    expect(await asked(issuer, phone)).toBe('token_revoked');
+    expect(await verdictOf(issuer, phone)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, phone))).toBe('grant_invalid');
-    expect(await asked(issuer, laptop)).toBe('ok');
+    expect(await verdictOf(issuer, laptop)).toBe('ok');
     const [event] = eventsOf(issuer);
     expect(event).toMatchObject({ reason: 'logout', seq: 1, prev: null });
     expect(event?.type).toMatch(/caep.*session-revoked$/);
@@ -50,13 +59,13 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const { issuer } = await scene();
     const [phone, laptop, bob] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
-    expect(await Promise.all([phone, laptop, bob].map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all([phone, laptop, bob].map((answer) => verdictOf(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
       'ok',
     ]);
     expect(await codeOf(() => refresh(issuer, phone))).toBe('grant_invalid');
-    expect(await asked(issuer, await login(issuer))).toBe('ok');
+    expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
   });
 
   test('sub, soft: denies old tokens, and a refresh returns the new claims', async () => {
@@ -65,8 +74,8 @@ describe('a cut-off of each scope denies its tokens only', () => {
     await issuer.transaction((tx) =>
       tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false }),
     );
-    expect(await asked(issuer, before)).toBe('token_revoked');
-    expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
+    expect(await verdictOf(issuer, before)).toBe('token_revoked');
+    expect(await verdictOf(issuer, await refresh(issuer, before))).toBe('ok');
     expect(eventsOf(issuer)[0]?.type).toMatch(/user-tokens-revoked$/);
   });
 
@@ -75,9 +84,11 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const kept = await login(issuer);
     const others = await Promise.all(Array.from({ length: 20 }, () => login(issuer)));
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' }));
-    expect(await Promise.all(others.map((answer) => asked(issuer, answer)))).toEqual(others.map(() => 'token_revoked'));
-    expect(await asked(issuer, kept)).toBe('ok');
-    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await Promise.all(others.map((answer) => verdictOf(issuer, answer)))).toEqual(
+      others.map(() => 'token_revoked'),
+    );
+    expect(await verdictOf(issuer, kept)).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(eventsOf(issuer)).toHaveLength(1);
     expect(eventsOf(issuer)[0]?.cutOffs).toHaveLength(20);
     expect(
@@ -105,9 +116,9 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const web = await login(issuer);
     const app = await login(issuer, 'ada', { clientId: 'app' });
     await issuer.transaction((tx) => tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked' }));
-    expect(await asked(issuer, web)).toBe('token_revoked');
+    expect(await verdictOf(issuer, web)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, web))).toBe('grant_invalid');
-    expect(await asked(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
   });
 
   test('kid: removes the key at once, another signs, and sessions continue', async () => {
@@ -118,8 +129,8 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const kids = issuer.jwks().keys.map(({ kid }) => kid);
     expect(kids).toHaveLength(1);
     expect(kids).not.toContain(old?.kid);
-    expect(await asked(issuer, before)).toBe('token_key_unknown');
-    expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
+    expect(await verdictOf(issuer, before)).toBe('token_key_unknown');
+    expect(await verdictOf(issuer, await refresh(issuer, before))).toBe('ok');
     expect(eventsOf(issuer)[0]?.cutOffs).toMatchObject([{ claim: 'kid', value: old?.kid, expiresAt: NEVER }]);
   });
 
@@ -127,7 +138,7 @@ describe('a cut-off of each scope denies its tokens only', () => {
     const { issuer } = await scene();
     const before = [await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.revoke({ claim: 'iss', value: ISSUER, reason: 'emergency' }));
-    expect(await Promise.all(before.map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all(before.map((answer) => verdictOf(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
     ]);
@@ -135,25 +146,25 @@ describe('a cut-off of each scope denies its tokens only', () => {
       'grant_invalid',
       'grant_invalid',
     ]);
-    expect(await asked(issuer, await login(issuer))).toBe('ok');
+    expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
   });
 
   test('any other claim: denies its tokens, and sessions continue', async () => {
     const { issuer } = await scene();
     const [north, south] = [await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 'north', reason: 'tenant_moved' }));
-    expect(await asked(issuer, north)).toBe('token_revoked');
-    expect(await asked(issuer, south)).toBe('ok');
-    expect(await asked(issuer, await refresh(issuer, north))).toBe('ok');
+    expect(await verdictOf(issuer, north)).toBe('token_revoked');
+    expect(await verdictOf(issuer, south)).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, north))).toBe('ok');
   });
 
   test('sets E to the greatest exp ever minted, whatever the present settings are', async () => {
     const clock = createManualClock(START);
-    const place = house();
-    const generous = await place.open({ clock, accessTokenTtlMs: 3_600_000 });
+    const setting = createIssuerSetting();
+    const generous = await setting.open({ clock, accessTokenTtlMs: 3_600_000 });
     const long = await login(generous);
     await generous.close();
-    const strict = await place.open({ clock, accessTokenTtlMs: 1_000 });
+    const strict = await setting.open({ clock, accessTokenTtlMs: 1_000 });
     await login(strict);
     await strict.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     expect(eventsOf(strict)[0]?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
@@ -166,7 +177,7 @@ describe('a cut-off of each scope denies its tokens only', () => {
     await issuer.transaction((tx) =>
       tx.revoke({ issuer: other, claim: 'sub', value: 'ada', reason: 'logout', expiresAt: START + 60_000 }),
     );
-    expect(await asked(issuer, ours)).toBe('ok');
+    expect(await verdictOf(issuer, ours)).toBe('ok');
     expect(eventsOf(issuer, [other])[0]?.cutOffs).toMatchObject([{ iss: other, claim: 'sub', value: 'ada' }]);
   });
 });
@@ -224,7 +235,7 @@ describe('RFC 7009', () => {
     expect(
       await issuer.transaction((tx) => tx.revokeToken({ token: answer.refresh_token, clientId: 'web' })),
     ).toMatchObject({ seq: 1 });
-    expect(await asked(issuer, answer)).toBe('token_revoked');
+    expect(await verdictOf(issuer, answer)).toBe('token_revoked');
     expect(
       await issuer.transaction((tx) => tx.revokeToken({ token: answer.refresh_token, clientId: 'web' })),
     ).toBeUndefined();
@@ -244,7 +255,7 @@ describe('RFC 7009', () => {
         code: 'grant_invalid',
       });
     }
-    expect(await asked(issuer, answer)).toBe('ok');
-    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    expect(await verdictOf(issuer, answer)).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 });

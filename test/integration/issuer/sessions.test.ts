@@ -1,7 +1,7 @@
 import type { BeginSession, Issuer, IssuerOptions } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { asked, claimsOf, codeOf, eventsOf, house, login, refresh } from './house.ts';
+import { claimsOf, codeOf, createIssuerSetting, eventsOf, login, refresh, verdictOf } from './issuer-setting.ts';
 
 const START = 1_800_000_000_000;
 const SECOND = 1_000;
@@ -9,14 +9,14 @@ const DAY = 86_400 * SECOND;
 
 async function scene(options: Partial<IssuerOptions> = {}) {
   const clock = createManualClock(START);
-  const place = house();
-  place.users.put('bob');
-  const issuer = await place.open({ clock, ...options });
+  const setting = createIssuerSetting();
+  setting.users.put('bob');
+  const issuer = await setting.open({ clock, ...options });
   const begin = (more: Partial<BeginSession> = {}) =>
     issuer.transaction((tx) =>
       tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1, ...more }),
     );
-  return { clock, place, issuer, begin };
+  return { clock, setting, issuer, begin };
 }
 
 const sidsOf = async (issuer: Issuer, query: Parameters<Issuer['sessions']['list']>[0]) =>
@@ -95,7 +95,7 @@ describe('devices', () => {
     expect(
       await issuer.transaction((tx) => tx.revokeToken({ token: one.refresh_token, clientId: 'web' })),
     ).toMatchObject({ endedSessions: 1 });
-    expect(await asked(issuer, one)).toBe('token_revoked');
+    expect(await verdictOf(issuer, one)).toBe('token_revoked');
     expect(
       await issuer.transaction((tx) => tx.revokeToken({ token: one.refresh_token, clientId: 'web' })),
     ).toBeUndefined();
@@ -124,7 +124,7 @@ describe('devices', () => {
     expect(
       await issuer.transaction((tx) => tx.endSession({ sid: bobs.sid, sub: 'ada', reason: 'logout' })),
     ).toBeUndefined();
-    expect(await asked(issuer, bobs)).toBe('ok');
+    expect(await verdictOf(issuer, bobs)).toBe('ok');
     expect(
       await issuer.transaction((tx) => tx.endSession({ sid: one.sid, sub: 'ada', reason: 'logout' })),
     ).toMatchObject({ endedSessions: 1 });
@@ -133,7 +133,7 @@ describe('devices', () => {
         tx.endAllSessions({ sub: 'ada', exceptSid: other.sid, reason: 'logout_others' }),
       ),
     ).toBeUndefined();
-    expect(await asked(issuer, one)).toBe('token_revoked');
+    expect(await verdictOf(issuer, one)).toBe('token_revoked');
     expect(
       await issuer.transaction((tx) => tx.renameSession({ sid: one.sid, sub: 'ada', deviceName: 'Gone' })),
     ).toBeUndefined();
@@ -145,7 +145,7 @@ describe('devices', () => {
     const after = await begin({ replacesSid: before.sid });
     await begin({ replacesSid: bobs.sid });
     expect(after.sid).not.toBe(before.sid);
-    expect(await Promise.all([before, after, bobs].map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all([before, after, bobs].map((answer) => verdictOf(issuer, answer)))).toEqual([
       'token_revoked',
       'ok',
       'ok',
@@ -173,7 +173,7 @@ describe('policies', () => {
     const second = await refresh(issuer, first, 'app');
     clock.advance(2 * SECOND);
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_reused');
-    expect(await asked(issuer, second)).toBe('token_revoked');
+    expect(await verdictOf(issuer, second)).toBe('token_revoked');
     const third = await login(issuer, 'ada', { clientId: 'app' });
     clock.advance(120 * SECOND);
     expect(await codeOf(() => refresh(issuer, third, 'app'))).toBe('grant_invalid');
@@ -189,9 +189,9 @@ describe('policies', () => {
     clock.advance(10 * 365 * DAY);
     const next = await refresh(issuer, forever);
     expect(next.expires_in).toBe(900);
-    expect(await asked(issuer, next)).toBe('ok');
+    expect(await verdictOf(issuer, next)).toBe('ok');
     await issuer.transaction((tx) => tx.endSession({ sid: forever.sid, reason: 'device_lost' }));
-    expect(await asked(issuer, next)).toBe('token_revoked');
+    expect(await verdictOf(issuer, next)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, next))).toBe('grant_invalid');
   });
 
@@ -215,7 +215,7 @@ describe('policies', () => {
       clock.advance(50 * SECOND);
       const answer = await refresh(issuer, first, 'app');
       expect(answer.refresh_token).toBe(first.refresh_token);
-      expect(await asked(issuer, answer)).toBe('ok');
+      expect(await verdictOf(issuer, answer)).toBe('ok');
     }
     await issuer.transaction((tx) => tx.revokeToken({ token: first.refresh_token, clientId: 'app' }));
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_invalid');
@@ -231,7 +231,7 @@ describe('policies', () => {
     expect(await codeOf(() => use(body.refresh_token, 'cookie'))).toBe('grant_invalid');
     const next = await use(cookie.refresh_token, 'cookie');
     expect(await codeOf(() => use(cookie.refresh_token, 'body'))).toBe('grant_invalid');
-    expect(await asked(issuer, next)).toBe('ok');
+    expect(await verdictOf(issuer, next)).toBe('ok');
     expect((await use(body.refresh_token, 'body')).sid).toBe(body.sid);
   });
 
@@ -245,7 +245,7 @@ describe('policies', () => {
 
 describe('a required re-authentication', () => {
   test('refuses a refresh at once, with the reason for the holder of the token; a new login continues the session', async () => {
-    const { issuer, place, begin } = await scene();
+    const { issuer, setting, begin } = await scene();
     const [one, other] = [await login(issuer), await login(issuer)];
     expect(await issuer.transaction((tx) => tx.requireReauthentication({ sub: 'ada', reason: 'password_reset' }))).toBe(
       2,
@@ -254,15 +254,15 @@ describe('a required re-authentication', () => {
       await expect(refresh(issuer, answer)).rejects.toMatchObject({
         ...{ code: 'reauthentication_required', status: 400, oauth: 'invalid_grant', detail: 'password_reset' },
       });
-      expect(await asked(issuer, answer)).toBe('ok');
+      expect(await verdictOf(issuer, answer)).toBe('ok');
     }
     const [selector] = one.refresh_token.split('.');
     const guess = { refreshToken: `${selector}.${'A'.repeat(43)}`, clientId: 'web' };
     expect(await codeOf(() => issuer.refresh(guess))).toBe('grant_invalid');
     expect((await issuer.sessions.find(one.sid))?.reauthenticationReason).toBe('password_reset');
     const anew = await begin({ replacesSid: one.sid });
-    expect(await asked(issuer, await refresh(issuer, anew))).toBe('ok');
-    place.users.put('ada', { active: false, reason: 'banned' });
+    expect(await verdictOf(issuer, await refresh(issuer, anew))).toBe('ok');
+    setting.users.put('ada', { active: false, reason: 'banned' });
     await expect(refresh(issuer, anew)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
   });
 
@@ -273,9 +273,9 @@ describe('a required re-authentication', () => {
       await tx.requireReauthentication({ sid: one.sid, reason: 'new_country' });
       await tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'new_country' });
     });
-    expect(await asked(issuer, one)).toBe('token_revoked');
+    expect(await verdictOf(issuer, one)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, one))).toBe('reauthentication_required');
-    expect(await asked(issuer, await refresh(issuer, other))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, other))).toBe('ok');
     await expect(
       issuer.transaction((tx) => tx.requireReauthentication({ sub: 'ada', reason: 'Because!' })),
     ).rejects.toThrow(/reason/);
@@ -298,7 +298,7 @@ describe('re-authentication (RFC 9470)', () => {
     expect(claimsOf(after)).toMatchObject({
       ...{ auth_time: (START + 60 * SECOND) / 1000, amr: ['pwd', 'otp'], acr: 'two-factor' },
     });
-    expect(await Promise.all([before, after, other].map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all([before, after, other].map((answer) => verdictOf(issuer, answer)))).toEqual([
       'token_revoked',
       'ok',
       'ok',
@@ -317,10 +317,10 @@ describe('re-authentication (RFC 9470)', () => {
     const before = await login(issuer);
     const after = await issuer.transaction((tx) => tx.reauthenticate(proved(before.sid)));
     expect(await codeOf(() => refresh(issuer, before))).toBe('grant_invalid');
-    expect(await asked(issuer, after)).toBe('ok');
+    expect(await verdictOf(issuer, after)).toBe('ok');
     clock.advance(11 * SECOND);
     expect(await codeOf(() => refresh(issuer, before))).toBe('grant_reused');
-    expect(await asked(issuer, after)).toBe('token_revoked');
+    expect(await verdictOf(issuer, after)).toBe('token_revoked');
   });
 
   test('returns no refresh token and no scope to a caller with an access token alone', async () => {
@@ -331,13 +331,16 @@ describe('re-authentication (RFC 9470)', () => {
     expect(after).not.toHaveProperty('refresh_token');
     expect(after.scope).toBe(scope);
     expect(claimsOf(after)).toMatchObject({ amr: ['pwd', 'otp'], acr: 'two-factor', scope });
-    expect(await Promise.all([before, after].map((answer) => asked(issuer, answer)))).toEqual(['token_revoked', 'ok']);
+    expect(await Promise.all([before, after].map((answer) => verdictOf(issuer, answer)))).toEqual([
+      'token_revoked',
+      'ok',
+    ]);
     const next = await refresh(issuer, before);
     expect(claimsOf(next)).toMatchObject({ acr: 'two-factor', scope: before.scope });
   });
 
   test('requires an open session of the same user', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const [mine, bobs, over] = [await login(issuer), await login(issuer, 'bob'), await login(issuer)];
     await issuer.transaction((tx) => tx.endSession({ sid: over.sid, reason: 'logout' }));
     for (const sid of [bobs.sid, over.sid, 'nobody']) {
@@ -346,24 +349,24 @@ describe('re-authentication (RFC 9470)', () => {
     expect(
       await codeOf(() => issuer.transaction((tx) => tx.reauthenticate(proved(mine.sid, { credentialVersion: 7 })))),
     ).toBe('credentials_wrong');
-    place.users.put('ada', { active: false });
+    setting.users.put('ada', { active: false });
     expect(await codeOf(() => issuer.transaction((tx) => tx.reauthenticate(proved(mine.sid))))).toBe(
       'subject_inactive',
     );
-    expect(await asked(issuer, mine)).toBe('ok');
+    expect(await verdictOf(issuer, mine)).toBe('ok');
   });
 });
 
 describe('a subject that changes', () => {
   test('softly denies older tokens, and the response to the change has the new claims', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const [here, there] = [await login(issuer), await login(issuer)];
     const answer = await issuer.transaction(async (tx) => {
-      place.users.put('ada', { claims: { scope: 'read', phone: '+15550100' } });
+      setting.users.put('ada', { claims: { scope: 'read', phone: '+15550100' } });
       await tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'phone_changed' });
       return tx.reissue({ sid: here.sid, sub: 'ada' });
     });
-    expect(await asked(issuer, here)).toBe('token_revoked');
+    expect(await verdictOf(issuer, here)).toBe('token_revoked');
     expect((await issuer.verify(answer.access_token)).payload).toMatchObject({ phone: '+15550100', sid: here.sid });
     expect(answer).not.toHaveProperty('refresh_token');
     expect(claimsOf(await refresh(issuer, here))).toMatchObject({ phone: '+15550100' });
@@ -374,18 +377,18 @@ describe('a subject that changes', () => {
   });
 
   test('hard ends all sessions but one, whose older tokens are denied too', async () => {
-    const { issuer, place } = await scene();
+    const { issuer, setting } = await scene();
     const [kept, other] = [await login(issuer), await login(issuer)];
     const revoked = await issuer.transaction((tx) => {
-      place.users.put('ada', { credentialVersion: 2 });
+      setting.users.put('ada', { credentialVersion: 2 });
       return tx.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'second_factor_changed', exceptSid: kept.sid });
     });
     expect(revoked.endedSessions).toBe(1);
-    expect(await Promise.all([kept, other].map((answer) => asked(issuer, answer)))).toEqual([
+    expect(await Promise.all([kept, other].map((answer) => verdictOf(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
     ]);
-    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await verdictOf(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
     expect(eventsOf(issuer)).toHaveLength(1);
   });
@@ -396,7 +399,7 @@ describe('a subject that changes', () => {
     await issuer.transaction((tx) =>
       tx.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended', exceptSid: bob.sid }),
     );
-    expect(await Promise.all([ada, bob].map((answer) => asked(issuer, answer)))).toEqual(['token_revoked', 'ok']);
+    expect(await Promise.all([ada, bob].map((answer) => verdictOf(issuer, answer)))).toEqual(['token_revoked', 'ok']);
     expect(await codeOf(() => refresh(issuer, ada))).toBe('grant_invalid');
     await expect(
       issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'x' as never, reason: 'x' })),

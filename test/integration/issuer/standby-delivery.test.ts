@@ -3,7 +3,7 @@ import type { Publisher } from '@rescind/feed';
 import type { Issuer } from '@rescind/issuer';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { house, loginAndLogout, Topic } from './house.ts';
+import { createIssuerSetting, loginAndLogout, Topic } from './issuer-setting.ts';
 
 /** A publisher whose acknowledgements take a given time. */
 function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
@@ -23,7 +23,7 @@ describe('the issuer', () => {
   test('delivers while nothing is acknowledged, reports that in its health, and stops 10 s later', async () => {
     const topic = new Topic();
     const ackMs = { now: 1 };
-    const issuer = await house().open({ publisher: slowPublisher(topic, ackMs) });
+    const issuer = await createIssuerSetting().open({ publisher: slowPublisher(topic, ackMs) });
     await loginAndLogout(issuer);
     await waitFor('its acknowledgement', () => relayOf(issuer)?.sentSeq === 1, 20_000);
     ackMs.now = 2_500;

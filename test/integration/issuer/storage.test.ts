@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { codeOf, fileOf, house, login, loginAndLogout, refresh, sqlOf } from './house.ts';
+import { codeOf, createIssuerSetting, fileOf, login, loginAndLogout, refresh, sqlOf } from './issuer-setting.ts';
 
 /** Makes SQLite report a full database, without mounting a file system. */
 function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
@@ -13,7 +13,7 @@ function fill(database: { pragma(source: string, options?: { simple: boolean }):
 
 test('answers storage_unavailable to a write that does not fit, and the check reports the last write', async () => {
   const { telemetry, counts, lines } = createRemembering();
-  const issuer = await house().open({ telemetry });
+  const issuer = await createIssuerSetting().open({ telemetry });
   await login(issuer);
   const storage = () => issuer.health().find(({ name }) => name === 'storage');
   expect([issuer.canWrite(), storage()?.status]).toEqual([true, 'pass']);
@@ -36,7 +36,7 @@ test('answers storage_unavailable to a write that does not fit, and the check re
 });
 
 test('answers storage_unavailable to each concurrent refresh that does not fit, and applies none', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const all = await Promise.all(Array.from({ length: 40 }, () => login(issuer)));
   const free = fill(sqlOf(issuer));
   const codes = await Promise.all(all.map((one) => codeOf(() => refresh(issuer, one))));
@@ -46,7 +46,7 @@ test('answers storage_unavailable to each concurrent refresh that does not fit, 
 });
 
 test('does not change the storage check at an error of the host in a transaction', async () => {
-  const issuer = await house().open();
+  const issuer = await createIssuerSetting().open();
   const failure = issuer.transaction(() => {
     throw new Error('a mistake of the host');
   });
@@ -58,7 +58,7 @@ test('does not change the storage check at an error of the host in a transaction
 
 test('logs users in and out while no event of a user can be written, and counts each', async () => {
   const { telemetry, counts, lines } = createRemembering();
-  const issuer = await house().open({ telemetry });
+  const issuer = await createIssuerSetting().open({ telemetry });
   fileOf(issuer).exec(
     "CREATE TRIGGER refuse BEFORE INSERT ON rescind_user_events BEGIN SELECT RAISE(ABORT, 'damaged'); END",
   );
@@ -75,7 +75,7 @@ test('logs users in and out while no event of a user can be written, and counts 
 
 test('writes refusals of users that happened while the storage failed', async () => {
   const { telemetry, lines } = createRemembering();
-  const issuer = await house().open({ telemetry });
+  const issuer = await createIssuerSetting().open({ telemetry });
   const free = fill(sqlOf(issuer));
   await waitFor('a full database', async () => (await codeOf(() => login(issuer))) === 'storage_unavailable');
   for (let guess = 0; guess < 40; guess += 1) {

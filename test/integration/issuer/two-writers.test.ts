@@ -4,15 +4,15 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { house, login, sqlOf } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import { createIssuerSetting, login, sqlOf } from './issuer-setting.ts';
 
 const CHILD = fileURLToPath(new URL('./two-writers-child.ts', import.meta.url));
 const USES = 50;
 
 /** Another process with a connection of its own to the same file. */
-async function startSecond(place: House, refreshToken: string) {
-  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath, refreshToken, String(USES)], {
+async function startSecond(setting: IssuerSetting, refreshToken: string) {
+  const child = spawn(process.execPath, [CHILD, setting.databasePath, setting.keysPath, refreshToken, String(USES)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -31,12 +31,12 @@ async function startSecond(place: House, refreshToken: string) {
 }
 
 test('security 36: returns one successor when two processes write one file without its lock', async () => {
-  const place = house();
-  const issuer = await place.open();
+  const setting = createIssuerSetting();
+  const issuer = await setting.open();
   const { refresh_token: refreshToken, sid } = await login(issuer);
   // Two writers are not supported; one conditional write of the database decides, not the lock.
-  rmSync(`${place.databasePath}.lock`);
-  const second = await startSecond(place, refreshToken);
+  rmSync(`${setting.databasePath}.lock`);
+  const second = await startSecond(setting, refreshToken);
   second.go();
   const ours = await Promise.all(Array.from({ length: USES }, () => issuer.refresh({ refreshToken, clientId: 'web' })));
   const all = [...ours.map((answer) => answer.refresh_token), ...(await second.answers())];

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { fileOf, house, login } from './house.ts';
+import { createIssuerSetting, fileOf, login } from './issuer-setting.ts';
 
 const MB = 1_000_000;
 
@@ -53,13 +53,13 @@ async function expectBoundKept(writer: Writer, lines: readonly string[], gauges:
 
 test('bounds the write-ahead log of an issuer after a reader that held it', async () => {
   const { telemetry, gauges, lines } = createRemembering();
-  const place = house();
-  const issuer = await place.open({ telemetry });
+  const setting = createIssuerSetting();
+  const issuer = await setting.open({ telemetry });
   await login(issuer);
   fileOf(issuer).exec('CREATE TABLE of_the_host (content BLOB)');
   const insert = fileOf(issuer).prepare('INSERT INTO of_the_host VALUES (zeroblob(?))');
   const writer = {
-    path: place.databasePath,
+    path: setting.databasePath,
     table: 'rescind_sessions',
     bound: 65_536_000,
     gauge: 'rescind_database_wal_bytes',

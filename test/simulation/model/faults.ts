@@ -6,7 +6,7 @@ import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
 import { actAsThief } from './thief.ts';
 import { lose } from './topic.ts';
-import { keepHouse, revokeFormerEventKey, turnEpoch } from './writes.ts';
+import { pruneLog, revokeFormerEventKey, turnEpoch } from './writes.ts';
 
 /** Causes a random one of the faults that are enabled in this seed. */
 export function provoke(world: World): void {
@@ -91,7 +91,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     if (issuer.up) stopIssuer(world);
     issuer.aheadMs = 70_000 + random.below(60_000);
     startIssuer(issuer, world);
-    if (!issuer.database.refusing) keepHouse(issuer, world);
+    if (!issuer.database.refusing) pruneLog(issuer, world);
     issuer.aheadMs = aheadMs;
     // The floor now has another lead than the observed one.
     issuer.lead = null;

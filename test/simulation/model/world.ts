@@ -17,7 +17,7 @@ import { takeProof } from './thief.ts';
 import { newTopic, passTime } from './topic.ts';
 import type { Rows } from './truth.ts';
 import { createRegistry, Violation } from './truth.ts';
-import { keepHouse, letIdle, mint, revoke } from './writes.ts';
+import { letIdle, mint, pruneLog, revoke } from './writes.ts';
 
 const SETUPS: readonly Setup[] = ['topic+http', 'topic+http', 'topic+http', 'http', 'topic'];
 /** The real time at the start, far greater than any sum of delays. */
@@ -169,7 +169,7 @@ function live(world: World): void {
         revoke(issuer, world, answered);
         if (!answered) stopIssuer(world);
       }
-      if (random.chance(0.15)) keepHouse(issuer, world);
+      if (random.chance(0.15)) pruneLog(issuer, world);
     }
     if (world.relay !== null) stepRelay(world.relay, issuer, world);
   }

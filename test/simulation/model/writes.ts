@@ -215,7 +215,7 @@ function keepTime({ database }: Issuer, { mutants }: IssuerWorld, now: number): 
 }
 
 /** Prunes the log from its oldest row: removes rows that no longer deny, and appends old ones again. */
-export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
+export function pruneLog(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   if (issuer.comparison?.reference.state() === 'awaited') return;
   const now = world.mutants.prunesByWall ? world.now() + issuer.aheadMs + 90_000 : issuer.clock.now();

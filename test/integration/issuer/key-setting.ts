@@ -3,8 +3,8 @@ import type { Issuer } from '@rescind/issuer';
 import type { ManualClock } from '@rescind/revocation';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { house } from './house.ts';
+import type { IssuerSetting } from './issuer-setting.ts';
+import { createIssuerSetting } from './issuer-setting.ts';
 
 type KeyView = Awaited<ReturnType<Issuer['keys']['list']>>[number];
 
@@ -13,36 +13,39 @@ export const DAY = 24 * 60 * MINUTE;
 export const PUBLISH_BEFORE = 10 * MINUTE;
 
 /** An issuer whose clock stands still, and whose key scheduler a test can await. */
-export interface Kept {
-  readonly place: House;
+export interface KeySetting {
+  readonly setting: IssuerSetting;
   readonly clock: ManualClock;
   readonly issuer: Issuer;
   /** Waits until the key scheduler has run with the present state. */
-  keeperLooked(): Promise<void>;
+  schedulerRan(): Promise<void>;
 }
 
-export async function keep(options: Parameters<House['open']>[0] = {}, place = house()): Promise<Kept> {
+export async function openKeySetting(
+  options: Parameters<IssuerSetting['open']>[0] = {},
+  setting = createIssuerSetting(),
+): Promise<KeySetting> {
   const clock = options.clock === undefined ? createManualClock(Date.now()) : (options.clock as ManualClock);
-  let looks = 0;
+  let gauges = 0;
   const gauge = (metric: string) => {
-    if (metric === 'rescind_key_age_seconds') looks += 1;
+    if (metric === 'rescind_key_age_seconds') gauges += 1;
   };
   const telemetry = { ...silentTelemetry, gauge };
-  const issuer = await place.open({ accessTokenTtlMs: 60 * MINUTE, telemetry, ...options, clock });
+  const issuer = await setting.open({ accessTokenTtlMs: 60 * MINUTE, telemetry, ...options, clock });
   return {
-    place,
+    setting,
     clock,
     issuer,
-    async keeperLooked() {
+    async schedulerRan() {
       // The gauge is set once for each purpose.
-      const enough = looks + 2;
-      await waitFor('a round of the keeper', () => looks >= enough);
+      const enough = gauges + 2;
+      await waitFor('the key scheduler has run', () => gauges >= enough);
     },
   };
 }
 
 /** Publishes a key and lets it sign. */
-export async function rotate({ issuer, clock }: Kept, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
+export async function rotate({ issuer, clock }: KeySetting, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
   const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose }));
   clock.advance(PUBLISH_BEFORE + 1_000);
   await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', purpose))?.kid === next.kid);
@@ -59,5 +62,5 @@ export function kidOf(jws: string): string {
 
 export const published = (issuer: Issuer): string[] => issuer.jwks().keys.map(({ kid }) => kid);
 
-export const filesOf = (place: House, kid = '.pem'): string[] =>
-  readdirSync(place.keysPath).filter((name) => name.includes(kid));
+export const filesOf = (setting: IssuerSetting, kid = '.pem'): string[] =>
+  readdirSync(setting.keysPath).filter((name) => name.includes(kid));

@@ -34,8 +34,8 @@ class Users {
   }
 }
 
-/** An issuer's place on disk, where it can be opened again and again. */
-export interface House {
+/** The files and the users of an issuer, which can be opened again and again. */
+export interface IssuerSetting {
   readonly directory: string;
   readonly databasePath: string;
   readonly keysPath: string;
@@ -45,14 +45,14 @@ export interface House {
 
 const stores = new WeakMap<Issuer, SqliteStore>();
 
-/** The host's rows of an issuer that `house().open` opened. */
+/** The host's rows of an issuer that `createIssuerSetting().open` opened. */
 export function sqlOf(issuer: Issuer): HostSql {
   const store = stores.get(issuer);
   if (store === undefined) throw new Error('another issuer');
   return store.sql;
 }
 
-/** Another connection to the file of an issuer that `house().open` opened. */
+/** Another connection to the file of an issuer that `createIssuerSetting().open` opened. */
 export function fileOf(issuer: Issuer): Database.Database {
   const [list] = sqlOf(issuer).pragma('database_list') as readonly { readonly file: string }[];
   const database = new Database(list?.file ?? '');
@@ -60,7 +60,7 @@ export function fileOf(issuer: Issuer): Database.Database {
   return database;
 }
 
-export function house(): House {
+export function createIssuerSetting(): IssuerSetting {
   const directory = temporaryDirectory();
   const databasePath = join(directory, 'users.db');
   const keysPath = join(directory, 'keys');
@@ -126,7 +126,7 @@ export async function codeOf(work: () => unknown): Promise<string | undefined> {
 }
 
 /** The result of `issuer.verify` for this token: `ok`, or the code of the refusal. */
-export async function asked(issuer: Issuer, answer: AccessAnswer): Promise<string> {
+export async function verdictOf(issuer: Issuer, answer: AccessAnswer): Promise<string> {
   try {
     await issuer.verify(answer.access_token);
     return 'ok';
