@@ -1,19 +1,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { EXIT, runCli } from '@rescind/cli';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 import { operatorEnvironment, runRescind } from '../../support/cli.ts';
 import { broker, uniqueTopic } from '../../support/kafka.ts';
-import { FEED_SECRET } from '../../support/user-management.ts';
+import { FEED_SECRET, freePort } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const REVOCATIONS = 3;
 
-/** A service whose log has three revocations, and the environment of an operator who reads the log. */
-async function started(settings: Record<string, string> = {}) {
+/** A service whose log has some revocations, and the environment of an operator who reads the log. */
+async function started(revocations = REVOCATIONS, settings: Record<string, string> = {}) {
   const service = await openAdministered(settings);
-  for (let count = 0; count < REVOCATIONS; count += 1) {
+  for (let count = 0; count < revocations; count += 1) {
     const { answer } = await service.login();
     await service.ada.post(`/admin/sessions/${answer.sid}/end`, { why: 'a test' });
   }
@@ -25,7 +26,7 @@ async function started(settings: Record<string, string> = {}) {
   };
   const rescind = (parameters: string[], more: Record<string, string> = {}) =>
     runRescind(parameters, { ...environment, ...more });
-  return { ...service, rescind };
+  return { ...service, environment, rescind };
 }
 
 /** A proxy in front of an issuer that changes the blocks of its event stream. */
@@ -87,27 +88,44 @@ describe('log verify', () => {
   test('compares the topic of a real Kafka with the outbox', async () => {
     const { brokers } = await broker();
     const settings = { KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: uniqueTopic() };
-    const { rescind, ada } = await started(settings);
+    const { rescind, ada } = await started(REVOCATIONS, settings);
     await waitFor(
-      'everything is published',
+      'every revocation is published',
       async () => {
         const { items } = (await ada.get('/admin/revocations')).body;
         return (items as { published: boolean }[]).every(({ published }) => published);
       },
       30_000,
     );
-    let verified: Awaited<ReturnType<typeof rescind>> | undefined;
-    // A broker that has just started elects its coordinator for some seconds.
-    await waitFor(
-      'a coordinator',
-      async () => {
-        verified = await rescind(['log', 'verify', '--json'], settings);
-        return !verified.stderr.includes('coordinator_unavailable');
+    // A broker that has just started elects its coordinator for some seconds: the command itself tries again.
+    const { exitCode, stdout, stderr } = await rescind(['log', 'verify', '--json'], settings);
+    expect([exitCode, JSON.parse(stdout || stderr)]).toMatchObject([0, { proved: true, topic: 3, outbox: 3 }]);
+  });
+});
+
+describe('log verify while no broker listens', () => {
+  test('reads the topic again, notes each attempt on standard error, and ends with 130 when it is interrupted', async () => {
+    const { environment } = await started(0);
+    const stderr = new PassThrough();
+    let notes = '';
+    stderr.setEncoding('utf8').on('data', (text: string) => {
+      notes += text;
+    });
+    let interrupt: () => void = () => undefined;
+    const host = {
+      env: { ...environment, KAFKA_BROKERS: `127.0.0.1:${await freePort()}`, KAFKA_TOPIC: uniqueTopic() },
+      ...{ stdin: new PassThrough(), stdout: new PassThrough(), stderr },
+      once(_signal: 'SIGINT', listener: () => void) {
+        interrupt = listener;
       },
-      30_000,
-    );
-    const { exitCode, stdout, stderr } = verified ?? {};
-    expect([exitCode, JSON.parse(stdout || stderr || '{}')]).toMatchObject([0, { proved: true, topic: 3, outbox: 3 }]);
+    };
+    const exitCode = runCli(['log', 'verify'], host);
+    const attempts = () => notes.match(/^# Kafka is not ready \(kafka_unreachable\); tries again for \d+ s$/gm) ?? [];
+    await waitFor('two attempts have failed', () => attempts().length >= 2, 30_000);
+    interrupt();
+    expect(await exitCode).toBe(EXIT.interrupted.code);
+    expect(EXIT.interrupted.code).toBe(130);
+    expect(host.stdout.read()).toBeNull();
   });
 });
 

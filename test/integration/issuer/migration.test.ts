@@ -18,7 +18,7 @@ type Given = Record<
 >;
 
 /** The database that a version wrote, unchanged except for its keys, which are new. */
-function fileOfVersion(version: 1 | 5) {
+function fileOfVersion(version: 1 | 5 | 8) {
   const { at, ...given } = JSON.parse(fixture(`version-${version}.json`));
   const setting = createIssuerSetting();
   for (const sub of ['bob', 'eve']) setting.users.put(sub);
@@ -49,6 +49,15 @@ async function upgraded() {
 
 const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: string }, clientId = 'web') =>
   issuer.refresh({ refreshToken, clientId });
+
+function rowsOf({ databasePath }: IssuerSetting, sql: string): unknown[] {
+  const database = new Database(databasePath, { readonly: true });
+  const rows = database.prepare(sql).all();
+  database.close();
+  return rows;
+}
+
+const SCHEMA = 'SELECT type, name, sql FROM sqlite_master ORDER BY name';
 
 describe('a file of version 1', () => {
   test('is migrated to the present version, and opened again', async () => {
@@ -124,12 +133,6 @@ describe('a file of version 1', () => {
 });
 
 describe('a file of version 5, in its second epoch', () => {
-  const rowsOf = ({ databasePath }: IssuerSetting, sql: string) => {
-    const database = new Database(databasePath, { readonly: true });
-    const rows = database.prepare(sql).all();
-    database.close();
-    return rows;
-  };
   const outboxOf = (setting: IssuerSetting) => rowsOf(setting, 'SELECT * FROM rescind_outbox ORDER BY seq');
 
   test('keeps its events in their order, once each, under the key (epoch, seq)', async () => {
@@ -174,14 +177,56 @@ describe('a file of version 5, in its second epoch', () => {
     // The last statement of the migration fails.
     database.exec('DROP INDEX rescind_outbox_txn; CREATE TABLE rescind_outbox_txn (taken TEXT)');
     database.close();
-    const schema = 'SELECT type, name, sql FROM sqlite_master ORDER BY name';
-    const before = [rowsOf(setting, schema), outboxOf(setting)];
+    const before = [rowsOf(setting, SCHEMA), outboxOf(setting)];
     await expect(open()).rejects.toThrow('SQLITE_ERROR');
-    expect([rowsOf(setting, schema), outboxOf(setting)]).toEqual(before);
+    expect([rowsOf(setting, SCHEMA), outboxOf(setting)]).toEqual(before);
     expect(rowsOf(setting, 'SELECT version FROM rescind_schema')).toEqual([{ version: 5 }]);
     const again = new Database(setting.databasePath);
     again.exec('DROP TABLE rescind_outbox_txn');
     again.close();
+    expect((await open()).log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
+  });
+});
+
+describe('a file of version 8', () => {
+  test('keeps its sessions and its log, and has no events of users', async () => {
+    const { setting, given, open } = fileOfVersion(8);
+    const tables = ['sessions', 'outbox', 'revocations', 'spent', 'clients'].map(
+      (name) => `SELECT * FROM rescind_${name}`,
+    );
+    const before = tables.map((sql) => rowsOf(setting, sql));
+    const issuer = await open();
+    expect(tables.map((sql) => rowsOf(setting, sql))).toEqual(before);
+    expect(rowsOf(setting, 'SELECT version FROM rescind_schema')).toEqual([{ version: 9 }]);
+    expect(sqlOf(issuer).pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(issuer.log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
+    expect(await issuer.userEvents.list()).toEqual({ items: [], head: 0 });
+  });
+
+  test('records events of its sessions from then on, and keeps them after another start', async () => {
+    const { given, open } = fileOfVersion(8);
+    const issuer = await open();
+    expect(await verdictOf(issuer, await issuer.refresh({ refreshToken: given.refreshToken, clientId: 'web' }))).toBe(
+      'ok',
+    );
+    await issuer.transaction((tx) => tx.endSession({ sid: given.again, reason: 'logout' }));
+    const ended = { seq: 1, type: 'session_ended', sub: 'ada', sid: given.again, reason: 'logout' };
+    expect((await issuer.userEvents.list()).items).toMatchObject([ended]);
+    await issuer.close();
+    expect((await (await open()).userEvents.list({ sub: 'ada' })).items).toMatchObject([ended]);
+  });
+
+  test('is unchanged when its migration fails, and is migrated by the next start', async () => {
+    const { setting, given, open } = fileOfVersion(8);
+    const database = new Database(setting.databasePath);
+    // The last statement of the migration fails.
+    database.exec('CREATE TABLE rescind_user_events_wide (taken TEXT)');
+    const before = rowsOf(setting, SCHEMA);
+    await expect(open()).rejects.toThrow('SQLITE_ERROR');
+    expect(rowsOf(setting, SCHEMA)).toEqual(before);
+    expect(rowsOf(setting, 'SELECT version FROM rescind_schema')).toEqual([{ version: 8 }]);
+    database.exec('DROP TABLE rescind_user_events_wide');
+    database.close();
     expect((await open()).log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
   });
 });

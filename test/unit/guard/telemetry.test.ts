@@ -1,3 +1,4 @@
+import * as api from '@opentelemetry/api';
 import type { GuardOptions } from '@rescind/guard';
 import { createGuard } from '@rescind/guard';
 import { openTestKit } from '@rescind/guard/testing';
@@ -100,6 +101,21 @@ describe('the option telemetry', () => {
     ['a registry without methods', { registry: { metrics: 5 } }],
   ])('refuses %s', (_what, telemetry) => {
     expect(() => open(telemetry as TelemetryOption)).toThrow(/^telemetry must be a pino logger/);
+  });
+
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['true', true],
+    ['an empty module', {}],
+    ['a tracer in place of the module', { startSpan: () => undefined }],
+    ['a module without its root context', { trace: api.trace }],
+  ])('refuses %s as openTelemetry, beside a right logger too', (_what, openTelemetry) => {
+    const { logger } = collectingLogger();
+    for (const telemetry of [{ openTelemetry }, { logger, openTelemetry }]) {
+      expect(() => open(telemetry as TelemetryOption)).toThrow(
+        /^telemetry\.openTelemetry must be the module @opentelemetry\/api/,
+      );
+    }
   });
 });
 
