@@ -75,7 +75,7 @@ it('a logout reaches every container, and a restart of all of them makes no revo
   compose('restart', 'user-management', 'prices-1', 'prices-2', 'orders-1', 'orders-2', 'kafka');
   compose('up', '--wait', '--wait-timeout', '240');
   // The first request may use a kept-alive connection to a container that was replaced.
-  const first = await waitFor('they can be asked', () => ask(laptop.access_token));
+  const first = await waitFor('every service answers', () => ask(laptop.access_token));
   expect(first).toEqual(Array(4).fill('token_revoked'));
   expect(await ask(phone.access_token)).toEqual(['200', '200', '200', '200']);
 });

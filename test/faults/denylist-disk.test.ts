@@ -21,7 +21,7 @@ const storeOf = (instance: ServiceProcess) => checkOf(instance, 'feed_store');
 
 const untilStored = (instance: ServiceProcess) =>
   waitFor(
-    'everything is in the file',
+    'every row is in the file',
     async () => {
       const store = await storeOf(instance);
       return store?.status === 'pass' && store.pendingRows === 0;
@@ -158,7 +158,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
     expect(await injection.stop()).toBeGreaterThan(0);
     await untilStored(prices);
     await expectRevoked();
-    await waitFor('it is well', async () => (await checkOf(prices, 'denylist'))?.status === 'pass');
+    await waitFor('the check denylist passes', async () => (await checkOf(prices, 'denylist'))?.status === 'pass');
   });
 
   it.each(['fsync,fdatasync', 'ftruncate', 'pwrite64'] as const)(
@@ -228,7 +228,7 @@ describe('a damaged file', () => {
       expect(await verdictOf(prices, token)).toMatch(/^(token_revoked|denylist_unreadable)$/);
     expect(await verdictOf(prices, valid)).toBe('200');
     // If the write-ahead log has the page again, nothing is lost, and the file is trusted again at once.
-    await waitFor('it is reported', () => prices.line('denylist_file_fault'));
+    await waitFor('the fault of the file is logged', () => prices.line('denylist_file_fault'));
     await waitFor(
       'health says so, or the file is trusted again',
       async () =>

@@ -51,7 +51,7 @@ async function fleetWithCut() {
 const epochOf = async (instance: ServiceProcess) => String((await checkOf(instance, 'feed'))?.epoch ?? '');
 
 const untilEpoch = (instance: ServiceProcess, isRight: (epoch: string) => boolean) =>
-  waitFor('the epoch', async () => isRight(await epochOf(instance)), 30_000);
+  waitFor('the epoch is the expected one', async () => isRight(await epochOf(instance)), 30_000);
 
 const revokeActive = async (fleet: Fleet) => {
   const keys = administerKeys(fleet);

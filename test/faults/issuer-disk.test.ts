@@ -127,7 +127,7 @@ describe.skipIf(!mayMount)('a disk of the issuer that is full', () => {
     const disk = smallDisk('8m');
     const { issuer, use, refused, expectCoded, expectKept } = await fleetOn(disk.path);
     disk.fill();
-    await waitFor('a write that does not fit', async () => {
+    await waitFor('several writes are refused', async () => {
       await use();
       return refused.length > 3;
     });
@@ -177,7 +177,7 @@ describe.skipIf(!mayInject)('system calls of the issuer that fail on its databas
     expect(await injection.stop()).toBeGreaterThan(0);
     expectCoded();
     // SQLite reports damage for a schema that it cannot read; a warning stays then.
-    await waitFor('it is ready', async () => (await issuer.health()).status === 200, 30_000);
+    await waitFor('the issuer is ready', async () => (await issuer.health()).status === 200, 30_000);
     await use();
     await expectKept();
   });

@@ -19,12 +19,12 @@ test('a process that is suspended for longer than its session misses no event', 
     const texts = Array.from({ length: 70 }, (_, index) => `${round}-${index}`);
     expected.push(...texts);
     await topic.write(...texts.slice(0, 35));
-    await waitFor('the first half', () => new Set(reader.texts()).size === expected.length - 35, 60_000);
+    await waitFor('the first half is read', () => new Set(reader.texts()).size === expected.length - 35, 60_000);
     // In flight when the process is suspended, and read only afterwards.
     const written = topic.write(...texts.slice(35));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STANDSTILL_MS);
     await written.catch(() => topic.write(...texts.slice(35)));
-    await waitFor('the second half', () => new Set(reader.texts()).size === expected.length, 60_000);
+    await waitFor('the second half is read', () => new Set(reader.texts()).size === expected.length, 60_000);
   }
   expect([...new Set(reader.texts())]).toEqual(expected);
 });

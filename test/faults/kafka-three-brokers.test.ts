@@ -43,7 +43,7 @@ async function open() {
   const brokers = [first, ...broker.brokers.filter((address) => address !== first)];
   const publisher = open(brokers);
   const reader = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
-  await waitFor('the first record', () => reader.records.length > 0, 30_000);
+  await waitFor('the first record is read', () => reader.records.length > 0, 30_000);
   return { broker, topic, publisher, reader, leader, inSync };
 }
 
@@ -65,7 +65,7 @@ async function publishDuring(
   })();
   const more = async (count: number) => {
     const goal = next + count;
-    await waitFor(`${count} more acknowledged`, () => next >= goal, 240_000);
+    await waitFor(`${count} more records are acknowledged`, () => next >= goal, 240_000);
   };
   try {
     await Promise.race([happening(more), publishing]);
@@ -102,7 +102,7 @@ test.each(disturbances)(
       await broker[restore](first);
       await more(100);
     });
-    await waitFor('all', () => new Set(reader.texts()).size === count, 60_000);
+    await waitFor('every record is read', () => new Set(reader.texts()).size === count, 60_000);
     // Sent twice is harmless; missing or overtaken is not: the first of each come in order.
     expect([...new Set(reader.texts())]).toEqual(numbers(count));
   },
@@ -115,9 +115,9 @@ test('every broker is killed in turn, twice: nothing acknowledged is lost', asyn
       await broker.stop(node);
       await more(50);
       await broker.start(node);
-      await waitFor('three copies in sync', async () => (await inSync()) === 3, 120_000);
+      await waitFor('three copies are in sync', async () => (await inSync()) === 3, 120_000);
     }
   });
-  await waitFor('all', () => new Set(reader.texts()).size === count, 60_000);
+  await waitFor('every record is read', () => new Set(reader.texts()).size === count, 60_000);
   expect([...new Set(reader.texts())]).toEqual(numbers(count));
 });

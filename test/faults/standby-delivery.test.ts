@@ -62,10 +62,12 @@ test.each(DISTURBANCES)('while the leader is %s, a logout reaches every instance
   await disturb(three, node);
   expect((await client.logout(tokens.access_token)).status).toBe(204);
   await untilAll(instances, tokens.access_token, 'token_revoked');
-  await waitFor('the delivery', () => issuer.lines.some((line) => line.includes('standby_delivery_started')));
+  await waitFor('the delivery over standby streams begins', () =>
+    issuer.lines.some((line) => line.includes('standby_delivery_started')),
+  );
   await mend(three, node);
   await untilComplete(instances, 'kafka', 120_000);
-  await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 60_000);
+  await waitFor('every event is published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 60_000);
 });
 
 test('health reports a wrong feed secret while Kafka is up', async () => {

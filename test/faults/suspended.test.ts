@@ -80,7 +80,7 @@ it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kaf
     prices.resume();
     const both = what.endsWith('are killed');
     if (both) {
-      await waitFor('it answers', async () => (await checkOf(prices, 'feed')) !== undefined);
+      await waitFor('the instance answers', async () => (await checkOf(prices, 'feed')) !== undefined);
       expect(await verdictOf(prices, valid)).toBe('view_stale');
       await issuer.start();
     }
@@ -106,7 +106,7 @@ it('a suspended machine, by its clocks: the wall clock has advanced, the monoton
   );
   await prices.stop('SIGKILL');
   await prices.start();
-  await waitFor('it has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
+  await waitFor('the instance has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
   expect(await verdictOf(prices, valid)).toBe('view_not_ready');
   await issuer.start();
   await untilAll([prices], valid, '200', 60_000);
@@ -126,7 +126,7 @@ it.each<[string, boolean]>([
     await issuer.stop('SIGTERM');
     setWall(-120_000);
     await prices.start();
-    await waitFor('it has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
+    await waitFor('the instance has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
     const until = performance.now() + 8_000;
     // After 5 s without an answer it would be ready by the age in its file, if that were known.
     while (performance.now() < until) {

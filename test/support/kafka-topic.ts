@@ -74,7 +74,7 @@ export function testTopic(
       const topic = { topic: name, numPartitions: partitions, replicationFactor: copies, configEntries };
       await admin.createTopics({ topics: [topic], waitForLeaders: false });
       // Brokers apply the change a moment later.
-      await waitFor('the new topic', async () => {
+      await waitFor('the new topic has its partitions', async () => {
         const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
         return topics[0]?.partitions.every(({ leader }) => leader >= 0);
       });

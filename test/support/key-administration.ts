@@ -42,7 +42,7 @@ export function administerKeys({ adminUrl, operator }: Fleet, confirmed = true):
     active,
     async rotate(purpose, alg) {
       const { kid } = await ask<Key>('/rotate', { purpose, ...(alg === undefined ? {} : { alg }) });
-      await waitFor('the next key to sign', async () => (await active(purpose)) === kid, 60_000);
+      await waitFor('the next key signs', async () => (await active(purpose)) === kid, 60_000);
       return kid;
     },
     revoke: (kid) => ask(`/${kid}/revoke`, { reason: 'key_compromised', ...(confirmed && { confirm: 'everybody' }) }),

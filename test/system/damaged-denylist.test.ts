@@ -29,7 +29,7 @@ async function onePrices(brokers?: readonly string[]) {
     return access_token;
   };
   const untilStored = () =>
-    waitFor('all is in the file', async () => (await checkOf(prices, 'feed_store'))?.pendingRows === 0, 20_000);
+    waitFor('every row is in the file', async () => (await checkOf(prices, 'feed_store'))?.pendingRows === 0, 20_000);
   return { ...fleet, prices, path, logout };
 }
 
@@ -82,7 +82,7 @@ it('an instance is not ready by age on an empty file that replaced a damaged one
   const bytes = readFileSync(path);
   writeFileSync(path, bytes.fill(0xff, 4_096, 8_192));
   await prices.start();
-  await waitFor('it is set aside', () => isSetAside(prices), 20_000);
+  await waitFor('the damaged file is set aside', () => isSetAside(prices), 20_000);
   // With an intact file it would be ready by age after 5 s without a response.
   const until = Date.now() + 7_000;
   while (Date.now() < until) {

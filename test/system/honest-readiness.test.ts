@@ -91,7 +91,7 @@ it('while no transport responds, a file older than MAX_STALENESS does not make a
   await instance.start();
   const started = performance.now();
   // It could be ready by its stored age after 5 s without a response at the earliest: checked after 8 s.
-  await waitFor('eight seconds of silence', async () => {
+  await waitFor('eight seconds of silence have passed', async () => {
     expect((await instance.health()).status).not.toBe(200);
     return performance.now() - started > 8_000;
   });

@@ -40,7 +40,7 @@ it.each([
     const answer = await (ahead > 60_000 ? client.logout(access_token) : client.logoutEverywhere({ refresh_token }));
     expect(answer.status).toBe(204);
     const [instance] = instances;
-    await waitFor('the cut-off in every instance', async () => {
+    await waitFor('the cut-off is applied by every instance', async () => {
       const feed = instance && (await checkOf(instance, 'feed'));
       return feed?.status === 'pass' && Number(feed.seq) >= 1 && Number(feed.ageMs) < 5_000;
     });

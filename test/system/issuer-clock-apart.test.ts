@@ -97,15 +97,15 @@ it.each([
     expect(latest).toBeLessThan(Date.now() + TOLERANCE_MS);
 
     setWall(0);
-    const after = await waitFor('a login without a command', async () => {
+    const after = await waitFor('a login succeeds without a command', async () => {
       const answer = await tryLogin(fleet, user);
       return answer.status === 200 ? (answer.body as { access_token: string }) : undefined;
     });
     await untilAll(instances, after.access_token, '200');
     expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass', comparison: 'agreed' });
-    await waitFor('the line of it', () => issuer.line('clock_agrees'));
+    await waitFor('the agreement is logged', () => issuer.line('clock_agrees'));
     await untilComplete(instances, 'kafka');
-    await waitFor('fresh views', async () => {
+    await waitFor('every view is fresh', async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
       return views.every((view) => view?.suspect === null && Number(view?.ageMs) < 5_000);
     });
@@ -129,13 +129,16 @@ it('a topic with the time of its producers gets no event and no comparison until
   expect(Number(decodeJwt(access_token).iat_ms)).toBeGreaterThan(Date.now() + TOLERANCE_MS);
   expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass', comparison: 'unknown' });
   const reason = expect.stringContaining('message.timestamp.type is CreateTime, must be LogAppendTime');
-  await waitFor('the setting in health', async () => (await checkOf(issuer, 'kafka'))?.reason !== undefined);
+  await waitFor(
+    'health reports the setting of the topic',
+    async () => (await checkOf(issuer, 'kafka'))?.reason !== undefined,
+  );
   expect(await checkOf(issuer, 'kafka')).toMatchObject({ status: 'warn', reason });
   expect(await topic.end()).toBe(end);
 
   await topic.set({ ...kept, 'message.timestamp.type': 'LogAppendTime' });
   const isParted = async () => (await checkOf(issuer, 'clock'))?.comparison === 'parted';
-  await waitFor('the comparison, without a restart', isParted, 40_000);
+  await waitFor('the comparison ends without a restart', isParted, 40_000);
   const refused = await tryLogin(fleet, user);
   expect([refused.status, codeOf(refused)]).toEqual([503, 'clock_parted']);
 });

@@ -78,7 +78,7 @@ it.each([
     await untilAll(instances, fresh.access_token, 'token_revoked');
     const after = await client.login(user, 'after the emergency');
     await untilAll(instances, after.access_token, '200');
-    await waitFor('fresh views', async () => {
+    await waitFor('every view is fresh', async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
       return views.every((view) => view?.suspect === null && Number(view?.ageMs) < 5_000);
     });
@@ -93,7 +93,7 @@ async function brokerOfThisTest() {
 
 /** Waits until all instances refuse the token, by the row of its key, or because they have fetched the keys since. */
 async function untilRefused(instances: Fleet['instances'], token: string): Promise<void> {
-  await waitFor('every instance refuses a token of before', async () => {
+  await waitFor('every instance refuses the token', async () => {
     const verdicts = await verdictsOf(instances, token);
     return verdicts.every((verdict) => verdict === 'token_revoked' || verdict === 'token_key_unknown');
   });

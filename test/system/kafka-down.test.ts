@@ -25,7 +25,7 @@ it('a logout while Kafka is down survives a kill -9 of the issuer and reaches th
 
   await broker.start();
   await untilComplete(instances, 'kafka');
-  await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 30_000);
+  await waitFor('every event is published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 30_000);
   for (const { access_token } of [first, second, third]) {
     expect(await verdictsOf(instances, access_token)).toEqual(['token_revoked', 'token_revoked']);
   }

@@ -135,7 +135,7 @@ it('a reader that was down while the event key changed has applied everything wh
   await away.stop('SIGKILL');
   await keys.rotate('event');
   await client.logoutEverywhere(alive);
-  await waitFor('it to be published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0);
+  await waitFor('the event is published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0);
   await issuer.stop('SIGKILL');
   await away.start();
   await issuer.start();
@@ -168,7 +168,7 @@ it('the issuer detects a database from before the rotations, and its restore mak
   await issuer.stop();
   copy(`${database}.backup`, database);
   await issuer.start();
-  await waitFor('writes to be refused', async () => (await checkOf(issuer, 'writes'))?.refusing !== null);
+  await waitFor('writes are refused', async () => (await checkOf(issuer, 'writes'))?.refusing !== null);
   expect(await verdictsOf(instances, since.access_token)).toEqual(['200']);
   await issuer.stop();
   const { status, stdout } = spawnSync(process.execPath, [MAIN, 'restore'], {

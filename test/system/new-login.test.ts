@@ -39,7 +39,7 @@ it('the owner is notified of a login from a new device despite failures, and "no
     sid: decodeJwt(thief.access_token).sid,
     device_name: 'a place where nobody was before',
   });
-  await waitFor('nothing is waiting', async () => (await notices())?.waiting === 0);
+  await waitFor('no notice waits', async () => (await notices())?.waiting === 0);
 
   expect((await tell('/not-me', { token: data.not_me })).status).toBe(204);
   for (const { access_token: token, refresh_token: refresh } of [owner, thief]) {

@@ -99,7 +99,7 @@ describe.each(['kafka', 'http'] as const)('by %s', (transport) => {
 
     // An instance that stops sends a last report, and no receipt waits for it.
     await frozen.stop('SIGTERM');
-    await waitFor('it has left', async () => (await instances()).some(({ state }) => state === 'left'));
+    await waitFor('an instance has left', async () => (await instances()).some(({ state }) => state === 'left'));
     const third = await fleet.client.login(user, 'tablet');
     expect((await revoke(sidOf(third.access_token))).receipt).toMatchObject({ of: 2, reached: 2, complete: true });
 

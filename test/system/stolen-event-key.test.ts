@@ -95,7 +95,7 @@ it('the issuer revokes its active event key after a forged revocation of it, and
   ];
   const events = { 'https://rescind.dev/events/event-key-revoked': { reason: 'forged' } };
   await thief.write(thief.jws({ epoch: before, seq: 9_999, prev: 'x', txn: 't', events, deny }));
-  await waitFor('the issuer to say so', () => issuer.line('event_key_stolen'), 20_000);
+  await waitFor('the stolen key is logged', () => issuer.line('event_key_stolen'), 20_000);
   expect((await checkOf(issuer, 'keys'))?.event_key_stolen).toBe(thief.kid);
   expect(await verdictsOf(instances, access_token)).toEqual(['200', '200']);
   await client.logout(access_token);

@@ -59,7 +59,11 @@ export const p10: Case = {
     const seconds = new Map<string, number[]>(DISTURBANCES.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round += 1) {
       for (const { name, disturb, mend } of DISTURBANCES) {
-        await waitFor('three copies', async () => (await partitionOf(three, fleet.topic)).inSync === 3, MEND_LIMIT_MS);
+        await waitFor(
+          'three copies are in sync',
+          async () => (await partitionOf(three, fleet.topic)).inSync === 3,
+          MEND_LIMIT_MS,
+        );
         await untilCalm(fleet);
         const token = await acceptedToken(fleet, user);
         const { leader } = await partitionOf(three, fleet.topic);

@@ -37,7 +37,7 @@ async function observe(issuer: ServiceProcess, durationMs: number) {
   const cpuPercent = ((cpuSeconds(pid) - used) / (clockMs() - began)) * 1_000 * 100;
   const from = issuer.lines.length;
   process.kill(pid, 'SIGUSR2');
-  await waitFor('the collection', () => issuer.line('garbage_collected', from) !== undefined);
+  await waitFor('a garbage collection is logged', () => issuer.line('garbage_collected', from) !== undefined);
   return { cpuPercent, megabytes: residentMegabytes(pid) };
 }
 

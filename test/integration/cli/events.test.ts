@@ -40,7 +40,7 @@ test('follows events, each once, and ends after --limit', async () => {
     text += String(chunk);
   });
   const ended = new Promise((resolve) => child.once('close', resolve));
-  await waitFor('the event of before', () => text.includes('account_created'));
+  await waitFor('the registration is printed', () => text.includes('account_created'));
   await login();
   await login();
   expect(await ended).toBe(0);

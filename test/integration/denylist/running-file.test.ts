@@ -69,7 +69,7 @@ describe('a file whose bit flips while its denylist is open', () => {
     expect(() => rowOf(denylist, 2)).toThrow(UNREADABLE);
     flipBitOf(path, 'ression-2');
     forgetPages();
-    await waitFor('it is well', () => check()?.fault === undefined);
+    await waitFor('the fault of the file is over', () => check()?.fault === undefined);
     expect(events).toContain('info denylist_file_recovered damaged');
     expect(rowOf(denylist, 2)).toBeDefined();
     denylist.commit({ state: stateAt(4), cutoffs: [cutoff({ value: 'session-4' }, 4)] });
@@ -121,7 +121,7 @@ test.each([
 ])('a file that is %s while its denylist is open is reported, and answers', async (_, parts, fault) => {
   const { path, denylist, check } = opened();
   for (const part of parts) rmSync(path + part);
-  await waitFor('it is reported', () => check()?.fault === fault);
+  await waitFor('the fault of the file is reported', () => check()?.fault === fault);
   expect(check()).toMatchObject({ status: 'warn' });
   expect(rowOf(denylist, 2)?.value).toBe('session-2');
   expect(rowOf(denylist, 4)).toBeUndefined();
@@ -138,14 +138,14 @@ test('a VACUUM of another process is not reported as a fault', async () => {
   other.pragma('wal_checkpoint(TRUNCATE)');
   const before = statSync(path).size;
   const seen = events.filter(isLook).length;
-  await waitFor('it has seen the size', () => events.filter(isLook).length >= seen + 2);
+  await waitFor('the size of the file is measured', () => events.filter(isLook).length >= seen + 2);
   denylist.prune([LOG], 2_000);
   other.exec('VACUUM');
   other.pragma('wal_checkpoint(TRUNCATE)');
   other.close();
   expect(statSync(path).size).toBeLessThan(before);
   const looks = events.filter(isLook).length;
-  await waitFor('it has looked twice', () => events.filter(isLook).length >= looks + 2);
+  await waitFor('the file is examined twice', () => events.filter(isLook).length >= looks + 2);
   expect(check()).toMatchObject({ status: 'pass' });
   expect(rowOf(denylist, 2)?.value).toBe('session-2');
 });

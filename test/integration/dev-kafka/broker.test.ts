@@ -61,12 +61,16 @@ test('removes the broker and its data after its process is killed', async () => 
   main.stdout.on('data', (chunk: Buffer) => {
     output += chunk;
   });
-  const address = await waitFor('the broker', () => /KAFKA_BROKERS=(\S+)/.exec(output)?.[1], 50_000);
+  const address = await waitFor(
+    'the broker has printed its address',
+    () => /KAFKA_BROKERS=(\S+)/.exec(output)?.[1],
+    50_000,
+  );
   expect(await listens(address)).toBe(true);
   const made = directories().filter((name) => !before.has(name));
   main.kill('SIGKILL');
-  await waitFor('the end of the broker', async () => !(await listens(address)));
-  await waitFor('the removal of a directory', () => made.some((name) => !existsSync(join(tmpdir(), name))));
+  await waitFor('the broker has ended', async () => !(await listens(address)));
+  await waitFor('a directory is removed', () => made.some((name) => !existsSync(join(tmpdir(), name))));
 });
 
 test('ends on Ctrl-C', async () => {
@@ -77,7 +81,11 @@ test('ends on Ctrl-C', async () => {
   main.stdout.on('data', (chunk: Buffer) => {
     output += chunk;
   });
-  const address = await waitFor('the broker', () => /KAFKA_BROKERS=(\S+)/.exec(output)?.[1], 50_000);
+  const address = await waitFor(
+    'the broker has printed its address',
+    () => /KAFKA_BROKERS=(\S+)/.exec(output)?.[1],
+    50_000,
+  );
   main.kill('SIGINT');
   expect(await ended).toBe(0);
   expect(await listens(address)).toBe(false);

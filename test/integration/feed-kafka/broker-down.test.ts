@@ -36,15 +36,15 @@ async function open(more: { stallMs?: number; sessionTimeoutMs?: number } = {}) 
 test('publisher and reader recover after a broker is killed and restarted, without loss', async () => {
   const { broker, telemetry, publisher, reader } = await open();
   await broker.stop();
-  await waitFor('the reader to notice', () => reader.losses.length > 0, 20_000);
+  await waitFor('the reader loses its connection', () => reader.losses.length > 0, 20_000);
   const published = publisher.publish(['event-2']);
-  await waitFor('the publisher to notice', () => publisher.health()[0]?.status === 'warn', 20_000);
+  await waitFor('the publisher reports the loss', () => publisher.health()[0]?.status === 'warn', 20_000);
   expect(publisher.health()[0]).toMatchObject({ waiting: 1 });
   await broker.start();
   await published;
   await waitFor('the event', () => reader.texts().includes('event-2'), 30_000);
   await publisher.publish(['event-3']);
-  await waitFor('the next', () => reader.texts().includes('event-3'), 30_000);
+  await waitFor('the next record is read', () => reader.texts().includes('event-3'), 30_000);
 
   expect([...new Set(reader.texts())]).toEqual(['event-1', 'event-2', 'event-3']);
   expect(reader.opened()).toBeGreaterThan(1);
@@ -55,7 +55,7 @@ test('publisher and reader recover after a broker is killed and restarted, witho
 test('the reader notices a frozen broker without an error of the client', async () => {
   const { broker, telemetry, publisher, reader } = await open({ stallMs: 1_500 });
   await broker.pause();
-  await waitFor('the reader to notice', () => reader.losses.includes('stalled'), 10_000);
+  await waitFor('the reader reports a stalled connection', () => reader.losses.includes('stalled'), 10_000);
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'stalled')).toBe(1);
   const published = publisher.publish(['event-2']);
   await broker.resume();
@@ -67,7 +67,7 @@ test('the reader keeps its connection to an idle topic', async () => {
   const { telemetry, reader, publisher } = await open({ stallMs: 1_000 });
   const before = telemetry.total('rescind_kafka_rebuilds_total');
   const quiet = performance.now() + 4_000;
-  await waitFor('four idle seconds', () => performance.now() > quiet);
+  await waitFor('four idle seconds have passed', () => performance.now() > quiet);
   expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(before);
   await publisher.publish(['event-2']);
   await waitFor('the event', () => reader.texts().includes('event-2'));
@@ -81,12 +81,16 @@ test('the reader loses nothing after its process stood still longer than the ses
     const texts = Array.from({ length: 40 }, (_, index) => `round-${round}-${index}`);
     expected.push(...texts);
     const published = Promise.all(texts.map((text) => publisher.publish([text])));
-    await waitFor('some to be read', () => reader.records.length > expected.length - texts.length, 20_000);
+    await waitFor(
+      'some records of the round are read',
+      () => reader.records.length > expected.length - texts.length,
+      20_000,
+    );
     standStill(4_000);
     await published;
     await publisher.publish([`after-${round}`]);
     expected.push(`after-${round}`);
-    await waitFor('all of the round', () => new Set(reader.texts()).size === expected.length, 30_000);
+    await waitFor('every record of the round is read', () => new Set(reader.texts()).size === expected.length, 30_000);
   }
   // Each record once and in order, duplicates aside.
   expect([...new Set(reader.texts())]).toEqual(expected);

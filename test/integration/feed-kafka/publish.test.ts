@@ -76,7 +76,7 @@ test('creates the topic with the settings that the log requires, and publishes i
   });
   await publisher.publish(numbered(4, 2_500));
   const read = reader();
-  await waitFor('all', () => read.records.length === 2_500);
+  await waitFor('2 500 records are read', () => read.records.length === 2_500);
   expect(read.texts()).toEqual(numbered(1, 2_500));
   expect(telemetry.total('rescind_kafka_records_published_total')).toBe(2_500);
   expect(publisher.health()).toEqual([{ name: 'kafka', status: 'pass', topic: topic.name, waiting: 0 }]);
@@ -90,7 +90,7 @@ test('sends waiting publications together, in the order of publication', async (
   await Promise.all(numbered(1, 200).map((text) => publisher.publish([text])));
   expect(observed() - before).toBeLessThan(10);
   const read = reader();
-  await waitFor('all', () => read.records.length === 201);
+  await waitFor('201 records are read', () => read.records.length === 201);
   expect(read.texts()).toEqual(['first', ...numbered(1, 200)]);
 });
 
@@ -102,7 +102,7 @@ test('keys every record by its log', async () => {
 
 test('reads the tail and all of the topic, and leaves no group with members behind', async () => {
   const { topic, publisher } = await open();
-  await waitFor('the topic', () => publisher.health()[0]?.status === 'pass');
+  await waitFor('the topic is accepted', () => publisher.health()[0]?.status === 'pass');
   expect(await publisher.tail(5)).toEqual([]);
   expect(await all(publisher.replay())).toEqual([]);
 
@@ -116,7 +116,11 @@ test('reads the tail and all of the topic, and leaves no group with members behi
     expect(batch[0]).toBe('event-1');
     break;
   }
-  await waitFor('all to have left', async () => (await topic.members('rescind.issuer.')) === 0, 20_000);
+  await waitFor(
+    'every member of the group has left',
+    async () => (await topic.members('rescind.issuer.')) === 0,
+    20_000,
+  );
 });
 
 test('reads an empty tail and an empty replay while the topic does not exist', async () => {
@@ -127,7 +131,9 @@ test('reads an empty tail and an empty replay while the topic does not exist', a
 
 test('reports a missing topic in health and waits for it, without `createTopic`', async () => {
   const { topic, publisher, telemetry } = await open({}, false);
-  await waitFor('the finding about the topic', () => String(publisher.health()[0]?.reason).includes('does not exist'));
+  await waitFor('health reports that the topic does not exist', () =>
+    String(publisher.health()[0]?.reason).includes('does not exist'),
+  );
   const refusal = await publisher.publish(['one']).catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(RescindError);
   expect(refusal).toMatchObject({ code: 'topic_unsuitable', detail: expect.stringContaining('does not exist') });
@@ -200,7 +206,11 @@ test('notices at a later check that the topic has become unsuitable', async () =
   const { topic, publisher } = await open({ checkEveryMs: 200 });
   await publisher.publish(['one']);
   await topic.set({ 'message.timestamp.type': 'LogAppendTime', 'retention.ms': '60000' });
-  await waitFor('the finding', () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'), 20_000);
+  await waitFor(
+    'health reports the retention',
+    () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'),
+    20_000,
+  );
 });
 
 test('returns the time of the broker, and none while the topic keeps that of the producer', async () => {
@@ -220,7 +230,7 @@ test('returns the time of the broker, and none while the topic keeps that of the
     return publisher.appendedAt?.() === undefined;
   });
   await topic.set({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'producer' });
-  await waitFor('a publication with it', async () => {
+  await waitFor('a publication with the time of the broker', async () => {
     await publisher.publish(['three']);
     return Number(publisher.appendedAt?.()) >= appendedAt;
   });
@@ -232,10 +242,10 @@ test('compresses large sends, not small ones', async () => {
   const events = numbered(1, 40).map((text) => text.padEnd(1_000, '.'));
   await publisher.publish(events.slice(0, 10));
   const read = reader();
-  await waitFor('the small ones', () => read.records.length === 10);
+  await waitFor('the small records are read', () => read.records.length === 10);
   expect(gunzips()).toBe(0);
   await publisher.publish(events.slice(10));
-  await waitFor('all', () => read.records.length === 40);
+  await waitFor('40 records are read', () => read.records.length === 40);
   expect(gunzips()).toBe(1);
   expect(read.texts()).toEqual(events);
 });
@@ -249,7 +259,7 @@ test.each(['gzip', 'zstd'])('publishes, with a warning in health, to a topic wit
   expect(telemetry.lines.some(({ event }) => event === 'kafka_topic_warning')).toBe(true);
   // A reader of this package reads it.
   const read = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader' }));
-  await waitFor('the record', () => read.texts().includes('one'));
+  await waitFor('the record is read', () => read.texts().includes('one'));
 });
 
 test('rejects a publication with the reason when Kafka stays unreachable', async () => {

@@ -23,9 +23,9 @@ test('reads all records in order, from the earliest one, and marks the live ones
   await topic.create();
   await topic.write(...numbered(1, 700));
   const reader = collect(transport);
-  await waitFor('what was there', () => reader.records.length === 700);
+  await waitFor('the 700 earlier records are read', () => reader.records.length === 700);
   await topic.write(...numbered(701, 710));
-  await waitFor('what came later', () => reader.records.length === 710);
+  await waitFor('ten later records are read', () => reader.records.length === 710);
 
   expect(reader.texts()).toEqual(numbered(1, 710));
   expect(reader.records.filter(({ live }) => live).map(({ jws }) => jws)).toEqual(numbered(701, 710));
@@ -37,13 +37,13 @@ test('resumes just after the record of its hint', async () => {
   await topic.create();
   await topic.write(...numbered(1, 20));
   const first = collect(transport);
-  await waitFor('the first reading', () => first.records.length === 20);
+  await waitFor('the first reader has 20 records', () => first.records.length === 20);
   await first.connection.close();
 
   const second = collect(transport, first.records[9]?.hint ?? null);
-  await waitFor('the rest', () => second.records.length === 10);
+  await waitFor('the second reader has ten records', () => second.records.length === 10);
   await topic.write('event-21');
-  await waitFor('a new one', () => second.records.length === 11);
+  await waitFor('the second reader has 11 records', () => second.records.length === 11);
   expect(second.texts()).toEqual(numbered(11, 21));
 });
 
@@ -51,9 +51,9 @@ test('delivers all records to each of two readers with one client id', async () 
   const { topic, transport } = await open();
   await topic.create();
   const readers = [collect(transport), collect(transport)];
-  await waitFor('both open', () => readers.every((reader) => reader.opened() === 1));
+  await waitFor('both readers are open', () => readers.every((reader) => reader.opened() === 1));
   for (const text of numbered(1, 50)) await topic.write(text);
-  await waitFor('all at both', () => readers.every((reader) => reader.records.length === 50));
+  await waitFor('both readers have 50 records', () => readers.every((reader) => reader.records.length === 50));
   for (const reader of readers) expect(reader.texts()).toEqual(numbered(1, 50));
 });
 
@@ -64,7 +64,7 @@ test('delivers malformed records as text and continues: no value, binary, empty,
   await topic.writePacked(1, numbered(1, 300));
   await topic.write('last');
   const reader = collect(transport);
-  await waitFor('all', () => reader.records.length === 306);
+  await waitFor('306 records are read', () => reader.records.length === 306);
   expect(reader.texts()[1]).toBe('');
   expect(reader.texts().slice(3, 5)).toEqual(['', '{not json']);
   expect(reader.texts().at(-1)).toBe('last');
@@ -81,7 +81,7 @@ test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])(
     await topic.write(long, 'a'.repeat(200_000), `${long}${long}`);
     await topic.write('last');
     const reader = collect(transport);
-    await waitFor('all', () => reader.records.length === 2_004);
+    await waitFor('2 004 records are read', () => reader.records.length === 2_004);
     expect(reader.texts().slice(0, 2_000)).toEqual(numbered(1, 2_000));
     expect(reader.texts().slice(2_000)).toEqual([long, 'a'.repeat(200_000), `${long}${long}`, 'last']);
     expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
@@ -93,7 +93,7 @@ test('refuses a batch that decompresses to more than the limit', async () => {
   await topic.create({ 'compression.type': 'producer' });
   await topic.write('event-1');
   const reader = collect(transport);
-  await waitFor('the first', () => reader.records.length === 1);
+  await waitFor('the first record is read', () => reader.records.length === 1);
   await topic.writePacked(1, ['a'.repeat(70_000_000)]);
   await waitFor('the refusal', () => telemetry.total('rescind_kafka_rebuilds_total') >= 1);
   expect(reader.records.length).toBe(1);
@@ -102,7 +102,10 @@ test('refuses a batch that decompresses to more than the limit', async () => {
 test('waits for a missing topic, and does not create it', async () => {
   const { topic, transport, telemetry } = await open();
   const reader = collect(transport);
-  await waitFor('some attempts', () => telemetry.total('rescind_kafka_rebuilds_total', 'topic_missing') >= 3);
+  await waitFor(
+    'three attempts have failed',
+    () => telemetry.total('rescind_kafka_rebuilds_total', 'topic_missing') >= 3,
+  );
   expect(reader.losses).toContain('topic_missing');
   // One log line, not one for each attempt.
   expect(telemetry.lines.filter(({ event }) => event === 'kafka_lost')).toHaveLength(1);
@@ -129,7 +132,7 @@ test('starts from the earliest record when its hint lies beyond the end', async 
   await topic.create();
   await topic.write(...numbered(1, 5));
   const reader = collect(transport, '1000@1700000000000');
-  await waitFor('everything', () => reader.records.length === 5);
+  await waitFor('five records are read', () => reader.records.length === 5);
   expect(telemetry.total('rescind_kafka_hints_discarded_total', 'beyond_end')).toBe(1);
 });
 
@@ -138,7 +141,7 @@ test('starts from the earliest record when the record before its hint differs (t
   await topic.create();
   await topic.write(...numbered(1, 30));
   const reader = collect(transport, '20@1700000000000');
-  await waitFor('everything', () => reader.records.length === 30, 20_000);
+  await waitFor('30 records are read', () => reader.records.length === 30, 20_000);
   expect(reader.texts()).toEqual(numbered(1, 30));
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'topic_recreated')).toBe(1);
 });
@@ -148,12 +151,12 @@ test('reads a topic that is deleted and created again while it reads, from the f
   await topic.create();
   await topic.write(...numbered(1, 10));
   const reader = collect(transport);
-  await waitFor('the first topic', () => reader.records.length === 10);
+  await waitFor('the first topic is read', () => reader.records.length === 10);
   await topic.remove();
   await waitFor('the loss', () => reader.losses.length > 0, 30_000);
   await topic.create();
   await topic.write(...numbered(101, 130));
-  await waitFor('the second topic', () => reader.texts().includes('event-130'), 30_000);
+  await waitFor('the second topic is read', () => reader.texts().includes('event-130'), 30_000);
   expect(reader.texts().slice(-30)).toEqual(numbered(101, 130));
 });
 
@@ -161,7 +164,7 @@ test('delivers the next batch after the promise of the last one resolves', async
   const { topic, transport } = await open();
   await topic.create();
   const reader = collect(transport);
-  await waitFor('open', () => reader.opened() === 1);
+  await waitFor('the reader is open', () => reader.opened() === 1);
   let at = 0;
   let most = 0;
   reader.apply = async () => {
@@ -171,7 +174,7 @@ test('delivers the next batch after the promise of the last one resolves', async
     at -= 1;
   };
   for (const text of numbered(1, 40)) await topic.write(text);
-  await waitFor('all', () => reader.records.length === 40);
+  await waitFor('40 records are read', () => reader.records.length === 40);
   expect(most).toBe(1);
   expect(reader.texts()).toEqual(numbered(1, 40));
 });
@@ -180,14 +183,14 @@ test('delivers records again when the sink rejects them', async () => {
   const { topic, transport, telemetry } = await open();
   await topic.create();
   const reader = collect(transport);
-  await waitFor('open', () => reader.opened() === 1);
+  await waitFor('the reader is open', () => reader.opened() === 1);
   let failures = 2;
   reader.apply = () => {
     failures -= 1;
     if (failures >= 0) throw new SyntaxError('the disk is full');
   };
   await topic.write(...numbered(1, 3));
-  await waitFor('all', () => reader.records.length === 3, 20_000);
+  await waitFor('three records are read', () => reader.records.length === 3, 20_000);
   expect(reader.texts()).toEqual(numbered(1, 3));
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'sink_failed')).toBe(2);
 });
@@ -197,10 +200,10 @@ test('restarts from the position of the sink', async () => {
   await topic.create();
   await topic.write(...numbered(1, 5));
   const reader = collect(transport);
-  await waitFor('all', () => reader.records.length === 5);
+  await waitFor('five records are read', () => reader.records.length === 5);
   reader.hint = null;
   reader.connection.restart('replay');
-  await waitFor('all again', () => reader.records.length === 10);
+  await waitFor('the records are read again', () => reader.records.length === 10);
   expect(reader.texts()).toEqual([...numbered(1, 5), ...numbered(1, 5)]);
   expect(reader.losses).toEqual([]);
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'restart')).toBe(1);
@@ -214,7 +217,11 @@ test('closes at once while it connects, reads or waits', async () => {
   const connecting = collect(transport);
   const reading = collect(transport);
   const waiting = collect(kafkaTransport({ brokers, topic: 'not-there', clientId: 'reader' }));
-  await waitFor('open', () => reading.opened() === 1 && waiting.losses.length > 0 && nowhere.losses.length > 0, 30_000);
+  await waitFor(
+    'one reader is open and two are refused',
+    () => reading.opened() === 1 && waiting.losses.length > 0 && nowhere.losses.length > 0,
+    30_000,
+  );
   const startedAt = performance.now();
   await Promise.all([nowhere, connecting, reading, waiting].map(({ connection }) => connection.close()));
   expect(performance.now() - startedAt).toBeLessThan(3_000);

@@ -116,7 +116,11 @@ test('reports a user that may not create the topic', async () => {
     minRetentionMs: 3_600_000,
     createTopic: true,
   });
-  await waitFor('the reason', () => String(publisher.health()[0]?.reason).includes('may not create it'), 20_000);
+  await waitFor(
+    'health names the missing permission',
+    () => String(publisher.health()[0]?.reason).includes('may not create it'),
+    20_000,
+  );
 });
 
 test('a reader without permission loses its connection with `unauthorized`, and reads once it is permitted', async () => {

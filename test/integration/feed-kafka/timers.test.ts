@@ -38,7 +38,7 @@ test('an idle client starts hundreds of timers a second without the patch, and h
   const topic = testTopic(brokers);
   await topic.create();
   const reader = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader' }));
-  await waitFor('the reader', () => reader.opened() === 1);
+  await waitFor('the reader is open', () => reader.opened() === 1);
   const after = await timersPerSecond();
   expect(after.negative).toBe(0);
   expect(after.all).toBeLessThan(30);

@@ -43,7 +43,7 @@ describe('a catch-up of thousands', () => {
     const seqs: number[] = [];
     const instance = openInstance(log, transportTo(server.url), newPath(), { wrap: seqsOf(seqs) });
     await instance.follower.ready();
-    await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
+    await waitFor('every row is in the file', () => instance.denylist.count() === EVENTS);
     expect(instance.follower.view()).toMatchObject({ seq: EVENTS, head: EVENTS, lag: 0, suspect: null });
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
     // No commit is so large that requests would wait for it.
@@ -67,7 +67,7 @@ describe('a catch-up of thousands', () => {
     });
     const instance = openInstance(log, transport, newPath());
     await instance.follower.ready();
-    await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
+    await waitFor('every row is in the file', () => instance.denylist.count() === EVENTS);
     expect(isDenied(instance, 'stranger')).toBe(false);
     for (const why of ['malformed', 'signature', 'key_unknown', 'too_large'])
       expect(instance.heard()).toContain(`bad_${why}`);
@@ -108,7 +108,7 @@ describe('a catch-up of thousands', () => {
     const seqs: number[] = [];
     const instance = openInstance(log, transport, newPath(), { wrap: seqsOf(seqs) });
     await instance.follower.ready();
-    await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
+    await waitFor('every row is in the file', () => instance.denylist.count() === EVENTS);
     expect(instance.follower.view()).toMatchObject({ seq: EVENTS, suspect: null });
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
     expect(starts).toEqual([...starts].sort((a, b) => a - b));
@@ -118,11 +118,11 @@ describe('a catch-up of thousands', () => {
     const { server } = await serve(log);
     const path = newPath();
     const first = openInstance(log, transportTo(server.url), path);
-    await waitFor('it is under way', () => first.follower.view().seq > 0);
+    await waitFor('the first instance has applied an event', () => first.follower.view().seq > 0);
     await first.stop();
     const second = openInstance(log, transportTo(server.url), path);
     await second.follower.ready();
-    await waitFor('all of it in the file', () => second.denylist.count() === EVENTS);
+    await waitFor('every row is in the file', () => second.denylist.count() === EVENTS);
   });
 });
 

@@ -39,15 +39,15 @@ describe('a follower whose store fails', () => {
     full = true;
     for (let i = 0; i < 50; i += 1) log.append(`sid-${i}`);
     await waitFor('three failures', () => (storeOf(instance)?.failures as number) >= 3);
-    await waitFor('all of it', () => instance.follower.view().seq === 50);
+    await waitFor('50 events are applied', () => instance.follower.view().seq === 50);
     for (let i = 0; i < 50; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
     expect(storeOf(instance)).toMatchObject({ name: 'feed_store', status: 'warn', pendingRows: 50 });
     expect([instance.denylist.count(), instance.denylist.load(LOG)?.seq]).toEqual([0, 0]);
-    await waitFor('a whole view', () => instance.follower.view().complete);
+    await waitFor('a complete view', () => instance.follower.view().complete);
 
     full = false;
-    await waitFor('all of it in the file', () => instance.denylist.count() === 50);
-    await waitFor('no trouble', () => storeOf(instance)?.status === 'pass');
+    await waitFor('every row is in the file', () => instance.denylist.count() === 50);
+    await waitFor('the store passes its check', () => storeOf(instance)?.status === 'pass');
     expect(storeOf(instance)).toMatchObject({ failures: 0, error: null, pendingRows: 0 });
     expect(instance.denylist.load(LOG)?.seq).toBe(50);
   });
@@ -62,7 +62,7 @@ describe('a follower whose store fails', () => {
     await waitFor('a first commit', () => instance.denylist.load(LOG) !== undefined);
     full = true;
     log.append('before');
-    await waitFor('the one before', () => isDenied(instance, 'before'));
+    await waitFor('the event before is enforced', () => isDenied(instance, 'before'));
     const state = instance.denylist.load(LOG);
     if (state === undefined) throw new Error('nothing was committed');
     const like = rowOf(instance, 'before');
@@ -75,9 +75,9 @@ describe('a follower whose store fails', () => {
     expect(isDenied(instance, 'beyond')).toBe(false);
 
     full = false;
-    await waitFor('the one beyond', () => isDenied(instance, 'beyond'));
-    await waitFor('no trouble', () => storeOf(instance)?.status === 'pass');
-    await waitFor('all of it in the file', () => instance.denylist.count() === 100_002);
+    await waitFor('the event beyond is enforced', () => isDenied(instance, 'beyond'));
+    await waitFor('the store passes its check', () => storeOf(instance)?.status === 'pass');
+    await waitFor('every row is in the file', () => instance.denylist.count() === 100_002);
   });
 
   it('is ready and closes while its disk is full', async () => {
@@ -124,7 +124,7 @@ describe('a follower whose store fails', () => {
     );
     await instance.follower.ready();
     log.append('real');
-    await waitFor('the real one', () => isDenied(instance, 'real'));
+    await waitFor('the signed event is enforced', () => isDenied(instance, 'real'));
     expect(isDenied(instance, 'forged')).toBe(false);
     expect(instance.follower.view()).toMatchObject({ epoch: '0000000001-aaaa', seq: 1, head: 1 });
     expect(instance.heard()).toMatch(/bad|signature|malformed/);
@@ -139,8 +139,8 @@ describe('a follower whose store fails', () => {
     await instance.follower.ready();
     log.changeEpoch('0000000002-bbbb');
     log.append('new');
-    await waitFor('the new one', () => isDenied(instance, 'new'));
-    await waitFor('a whole view of it', () => {
+    await waitFor('the new event is enforced', () => isDenied(instance, 'new'));
+    await waitFor('a complete view of the new epoch', () => {
       const view = instance.follower.view();
       return view.epoch === '0000000002-bbbb' && view.complete && view.suspect === null;
     });
@@ -157,8 +157,8 @@ describe('a follower whose store fails', () => {
     await stop();
     log.restoreTo(3);
     await serve(log, server.port);
-    await waitFor('it to be suspect', () => instance.follower.view().suspect !== null);
-    await waitFor('the proof', () => log.proofs.length > 0);
+    await waitFor('the view is suspect', () => instance.follower.view().suspect !== null);
+    await waitFor('the evidence is submitted', () => log.proofs.length > 0);
     for (let i = 1; i <= 5; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
     expect(instance.follower.health()[0]).toMatchObject({ status: 'warn' });
   });
@@ -179,11 +179,11 @@ describe('a follower whose store fails', () => {
     const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready();
     log.append('one');
-    await waitFor('the first', () => isDenied(instance, 'one'));
+    await waitFor('the first event is enforced', () => isDenied(instance, 'one'));
     log.append('two');
     log.append('three');
-    await waitFor('the one that was lost', () => isDenied(instance, 'two'), 20_000);
-    await waitFor('a whole view', () => {
+    await waitFor('the lost event is enforced', () => isDenied(instance, 'two'), 20_000);
+    await waitFor('a complete view', () => {
       const { seq, complete, suspect } = instance.follower.view();
       return seq === 3 && complete && suspect === null;
     });

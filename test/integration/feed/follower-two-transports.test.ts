@@ -42,17 +42,17 @@ describe('a follower whose issuer knows no standby streams', () => {
     const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs: 1_000 });
     await instance.follower.ready();
     const check = () => instance.follower.health().find(({ name }) => name === 'transport_http');
-    await waitFor('the answer', () => check()?.standby === 'not_supported');
+    await waitFor('the issuer answers that it serves no standby stream', () => check()?.standby === 'not_supported');
     expect(check()).toMatchObject({ status: 'pass', state: 'standby', connected: false });
     expect(instance.heard()).toContain('["info","standby_not_supported"');
-    await waitFor('the end of its connection', () => two.handler.readers() === 0);
+    await waitFor('the standby connection is closed', () => two.handler.readers() === 0);
 
     await one.stop();
     log.append('by the second');
     await waitFor('the event', () => isDenied(instance, 'by the second'));
     expect(two.handler.readers()).toBe(1);
     await serve(log, one.server.port);
-    await waitFor('the fallback to be left', () => two.handler.readers() === 0);
+    await waitFor('the fallback transport is left', () => two.handler.readers() === 0);
     expect(check()).toMatchObject({ status: 'pass', standby: 'not_supported' });
   });
 });
@@ -74,15 +74,15 @@ describe('a follower with two transports', () => {
     log.append('by the second');
     await waitFor('the event', () => isDenied(instance, 'by the second'));
     await waitFor(
-      'a whole view',
+      'a complete view by HTTP',
       () => instance.follower.view().complete && instance.follower.view().transport === 'http',
     );
-    await waitFor('the standby stream to be replaced', () => two.handler.standbyStreams() === 0);
+    await waitFor('the standby stream is replaced', () => two.handler.standbyStreams() === 0);
     expect(two.handler.readers()).toBe(1);
 
     await serve(log, one.server.port);
-    await waitFor('the fallback to be left', () => two.handler.readers() === 0);
-    await waitFor('it to stand by', () => two.handler.standbyStreams() === 1);
+    await waitFor('the fallback transport is left', () => two.handler.readers() === 0);
+    await waitFor('the fallback transport stands by', () => two.handler.standbyStreams() === 1);
     log.append('by the first');
     await waitFor('the event', () => isDenied(instance, 'by the first'));
     expect(instance.follower.view()).toMatchObject({ complete: true, suspect: null, seq: 2 });
@@ -102,19 +102,19 @@ describe('a follower with two transports', () => {
     const { log, one, two, instance } = await setUp();
     await one.stop();
     log.append('one');
-    await waitFor('the second', () => two.handler.readers() === 1);
+    await waitFor('the fallback transport is read', () => two.handler.readers() === 1);
     await instance.stop();
-    await waitFor('nobody', () => two.handler.readers() + two.handler.standbyStreams() === 0);
+    await waitFor('no connection is left', () => two.handler.readers() + two.handler.standbyStreams() === 0);
   });
 
   it('submits evidence by the fallback', async () => {
     const { log, one, two, instance } = await setUp();
     for (let i = 1; i <= 4; i += 1) log.append(`sid-${i}`);
-    await waitFor('all four', () => instance.follower.view().seq === 4);
+    await waitFor('four events are applied', () => instance.follower.view().seq === 4);
     await Promise.all([one.stop(), two.stop()]);
     log.restoreTo(2);
     await serve(log, two.server.port);
-    await waitFor('the proof', () => log.proofs.length > 0);
+    await waitFor('the evidence is submitted', () => log.proofs.length > 0);
     expect(instance.follower.view().suspect).toBe('fork');
     expect(isDenied(instance, 'sid-4')).toBe(true);
   });

@@ -50,7 +50,7 @@ describe('a follower', () => {
     const instances = Array.from({ length: 5 }, () => openInstance(log, transportTo(server.url), newPath()));
     await Promise.all(instances.map(({ follower }) => follower.ready()));
     log.append('gone');
-    await waitFor('all of them', () => instances.every((instance) => isDenied(instance, 'gone')));
+    await waitFor('every instance denies the session', () => instances.every((instance) => isDenied(instance, 'gone')));
   });
 
   it('resumes from its file, and is ready again only after it has applied the missed events', async () => {
@@ -59,7 +59,7 @@ describe('a follower', () => {
     const path = newPath();
     const first = openInstance(log, transportTo(server.url), path);
     log.append('one');
-    await waitFor('the first', () => isDenied(first, 'one') && first.follower.view().seq === 1);
+    await waitFor('the first event is applied', () => isDenied(first, 'one') && first.follower.view().seq === 1);
     await first.stop();
     log.append('two');
 
@@ -79,11 +79,14 @@ describe('a follower', () => {
     await served.stop();
     log.append('meanwhile');
     const before = instance.follower.view().ageMs;
-    await waitFor('it to know that it grows old', () => instance.follower.view().ageMs > before + 500);
+    await waitFor('the age of the view grows', () => instance.follower.view().ageMs > before + 500);
     expect(instance.follower.view().ready).toBe(true);
     await serve(log, served.server.port);
-    await waitFor('what it missed', () => isDenied(instance, 'meanwhile'));
-    await waitFor('a young view', () => instance.follower.view().complete && instance.follower.view().ageMs < 500);
+    await waitFor('the missed event is enforced', () => isDenied(instance, 'meanwhile'));
+    await waitFor(
+      'the view is complete and less than 500 ms old',
+      () => instance.follower.view().complete && instance.follower.view().ageMs < 500,
+    );
   });
 
   it('catches up with thousands of events without blocking the event loop', async () => {
@@ -97,7 +100,7 @@ describe('a follower', () => {
     delay.disable();
     // All of them are denied from memory now; the last ones are committed a moment later.
     for (let i = 0; i < 3_000; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
-    await waitFor('all rows in the file', () => instance.denylist.count() === 3_000);
+    await waitFor('every row is in the file', () => instance.denylist.count() === 3_000);
     expect(instance.follower.view()).toMatchObject({ seq: 3_000, lag: 0 });
     // A slice takes some 20 ms; a machine with two busy cores several times that.
     expect(delay.max / 1e6).toBeLessThan(500);
@@ -119,7 +122,7 @@ describe('a follower', () => {
     const { follower } = openInstance(log, transportTo(server.url), newPath());
     await follower.ready();
     await Promise.all([follower.close(), follower.close()]);
-    await waitFor('the connection gone', () => handler.readers() === 0);
+    await waitFor('the connection is closed', () => handler.readers() === 0);
     await expect(follower.ready()).resolves.toBeUndefined();
   });
 
@@ -149,7 +152,10 @@ describe('a follower', () => {
     const path = newPath();
     const first = openInstance(log, transportTo(server.url), path);
     log.append('one');
-    await waitFor('it whole with the event', () => first.follower.view().complete && first.follower.view().seq === 1);
+    await waitFor(
+      'a complete view with the event',
+      () => first.follower.view().complete && first.follower.view().seq === 1,
+    );
     await first.stop();
     await stop();
 

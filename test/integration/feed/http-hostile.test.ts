@@ -100,7 +100,11 @@ describe('a reader of a faulty server', () => {
       pour(response, 'rubbish '.repeat(8_000));
     });
     const before = process.memoryUsage().rss;
-    await waitFor('100 MB of it', () => [...server.sockets].some(({ bytesWritten }) => bytesWritten > 1e8), 30_000);
+    await waitFor(
+      '100 MB of it are sent',
+      () => [...server.sockets].some(({ bytesWritten }) => bytesWritten > 1e8),
+      30_000,
+    );
     expect(process.memoryUsage().rss - before).toBeLessThan(2e8);
     expect(reader.texts()).toEqual(['first']);
   });
@@ -119,7 +123,7 @@ describe('a reader of a faulty server', () => {
         ].join(''),
       );
     });
-    await waitFor('all', () => reader.records.length === 3);
+    await waitFor('three records are read', () => reader.records.length === 3);
     expect(reader.records).toEqual([
       { jws: 'before the heartbeat', hint: null, live: false, isEvent: true },
       { jws: '\u0000\ud83d\ude00', hint: null, live: true, isEvent: false },
@@ -130,9 +134,9 @@ describe('a reader of a faulty server', () => {
 
   it('reopens a connection without traffic', async () => {
     const { reader, server } = await readFrom((_, response) => eventStream(response).flushHeaders(), { stallMs: 100 });
-    await waitFor('two connections', () => reader.opened() >= 2);
+    await waitFor('a second connection is open', () => reader.opened() >= 2);
     expect(reader.lost[0]).toBe('stalled');
-    await waitFor('the old ones gone', () => server.sockets.size <= 1);
+    await waitFor('the former connections are closed', () => server.sockets.size <= 1);
   });
 
   it('closes a connection without a response', async () => {
@@ -155,13 +159,13 @@ describe('a reader of a faulty server', () => {
       { stallMs: 100 },
     );
     reader.hold(true);
-    await waitFor('a record', () => reader.records.length > 0);
+    await waitFor('a record is read', () => reader.records.length > 0);
     const before = sent;
     // At least three times as long as it would take to be stalled.
     await waitFor('15 more are sent', () => sent >= before + 15);
     reader.hold(false);
     const held = reader.records.length;
-    await waitFor('more', () => reader.records.length > held + 3);
+    await waitFor('more records are read', () => reader.records.length > held + 3);
     expect(reader.lost).toEqual([]);
   });
 
@@ -285,7 +289,7 @@ describe('a server with faulty clients', () => {
     });
     expect(others.status).toBe(200);
     gone.abort();
-    await waitFor('all gone', () => handler.readers() === 0);
+    await waitFor('every reader is disconnected', () => handler.readers() === 0);
     const again = new AbortController();
     expect((await call('/revocations', { signal: again.signal })).status).toBe(200);
     again.abort();
@@ -298,8 +302,8 @@ describe('a server with faulty clients', () => {
     onTestFinished(() => void socket.destroy());
     socket.write(`GET /revocations HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`);
     socket.pause();
-    await waitFor('it is connected', () => handler.readers() === 1);
-    await waitFor('it is dropped', () => handler.readers() === 0);
+    await waitFor('the reader is connected', () => handler.readers() === 1);
+    await waitFor('the reader is dropped', () => handler.readers() === 0);
     await waitFor('the socket is gone', () => server.sockets.size === 0);
   });
 

@@ -26,9 +26,9 @@ describe('the HTTP transport', () => {
     log.append(2);
     const { transport } = await serve(log);
     const reader = record(transport);
-    await waitFor('both events', () => reader.records.length === 3);
+    await waitFor('both events are read', () => reader.records.length === 3);
     log.append();
-    await waitFor('the third', () => reader.records.length === 4);
+    await waitFor('the third event is read', () => reader.records.length === 4);
 
     expect(reader.texts()).toEqual(['heartbeat.0001-a.2', 'event.0001-a.1', 'event.0001-a.2', 'event.0001-a.3']);
     expect(reader.records.every(({ live }) => live)).toBe(true);
@@ -40,7 +40,7 @@ describe('the HTTP transport', () => {
     log.append(5);
     const { transport, server } = await serve(log);
     const reader = record(transport, { epoch: '0001-a', seq: 3 });
-    await waitFor('the rest', () => reader.records.length === 3);
+    await waitFor('the later records are read', () => reader.records.length === 3);
 
     expect(reader.texts().slice(1)).toEqual(['event.0001-a.4', 'event.0001-a.5']);
     expect(server.reads[0]?.headers['last-event-id']).toBe('0001-a:3');
@@ -58,7 +58,7 @@ describe('the HTTP transport', () => {
     log.raiseFloor(5);
     const { transport } = await serve(log);
     const reader = record(transport, { epoch, seq });
-    await waitFor('events', () => reader.records.length === 3);
+    await waitFor('three records are read', () => reader.records.length === 3);
 
     expect(reader.texts()).toEqual(['heartbeat.0001-a.6', 'event.0001-a.5', 'event.0001-a.6']);
   });
@@ -67,12 +67,12 @@ describe('the HTTP transport', () => {
     const log = createPlainLog({ padding: 2_000 });
     const { transport } = await serve(log, { heartbeatMs: 20 });
     const reader = record(transport);
-    await waitFor('a start', () => reader.records.length > 0);
+    await waitFor('a record is read', () => reader.records.length > 0);
     for (let i = 1; i <= 20; i += 1) {
       log.append(100);
       await waitFor('another heartbeat', () => log.heartbeatsSigned() > i);
     }
-    await waitFor('the last heartbeat', () => reader.texts().includes('heartbeat.0001-a.2000'));
+    await waitFor('the last heartbeat is read', () => reader.texts().includes('heartbeat.0001-a.2000'));
     let seen = 0;
     for (const text of reader.texts()) {
       const number = Number(/^\w+\.0001-a\.(\d+)/.exec(text)?.[1]);
@@ -87,7 +87,7 @@ describe('the HTTP transport', () => {
     log.append(3);
     const { transport } = await serve(log);
     const readers = Array.from({ length: 20 }, () => record(transport));
-    await waitFor('all have it all', () => readers.every(({ records }) => records.length === 4));
+    await waitFor('every reader has four records', () => readers.every(({ records }) => records.length === 4));
     expect(log.heartbeatsSigned()).toBe(1);
   });
 
@@ -107,7 +107,7 @@ describe('the HTTP transport', () => {
     log.append(2);
     const { transport } = await serve(log);
     const reader = record(transport);
-    await waitFor('the old epoch', () => reader.records.length === 3);
+    await waitFor('the former epoch is read', () => reader.records.length === 3);
     log.changeEpoch('0002-b');
     log.append();
     await waitFor('the new epoch', () => reader.texts().includes('event.0002-b.1'));
@@ -127,7 +127,7 @@ describe('the HTTP transport', () => {
     log.append();
     reader.startAt({ epoch: '0001-a', seq: 1 });
     await serve(log, { port: server.port });
-    await waitFor('the second event', () => reader.texts().includes('event.0001-a.2'));
+    await waitFor('the second event is read', () => reader.texts().includes('event.0001-a.2'));
     expect(reader.texts().filter((text) => text.startsWith('event'))).toEqual(['event.0001-a.1', 'event.0001-a.2']);
   });
 
@@ -136,10 +136,10 @@ describe('the HTTP transport', () => {
     log.append(4);
     const { transport } = await serve(log);
     const reader = record(transport);
-    await waitFor('all of it', () => reader.records.length === 5);
+    await waitFor('five records are read', () => reader.records.length === 5);
     reader.startAt({ epoch: '0001-a', seq: 2 });
     reader.connection.restart('replay');
-    await waitFor('the rest again', () => reader.records.length === 8);
+    await waitFor('the later records are read again', () => reader.records.length === 8);
     expect(reader.texts().slice(5)).toEqual(['heartbeat.0001-a.4', 'event.0001-a.3', 'event.0001-a.4']);
     expect(reader.lost).toEqual([]);
   });
@@ -157,14 +157,14 @@ describe('the HTTP transport', () => {
     });
     const reader = record(transport);
     reader.hold(true);
-    await waitFor('a first batch', () => reader.records.length > 0);
+    await waitFor('a first batch is read', () => reader.records.length > 0);
     // A second reader of another server in this process reads everything meanwhile, so this server had enough turns of the event loop.
     const other = record((await serve(log)).transport);
-    await waitFor('all of it elsewhere', () => other.records.length === 2_001, 30_000);
+    await waitFor('the other reader has every record', () => other.records.length === 2_001, 30_000);
     // It has read no more than fits into the buffers of the kernel: 2 000 events are 40 MB.
     expect(Math.max(...reads)).toBeLessThan(500);
     reader.hold(false);
-    await waitFor('all of it', () => reader.records.length === 2_001, 30_000);
+    await waitFor('every record is read', () => reader.records.length === 2_001, 30_000);
     expect(reader.lost).toEqual([]);
   });
 

@@ -42,7 +42,7 @@ test('reports when it is ready, when it advances, and when it stops', async () =
   const { url, received, last } = await serveReports(log);
   const instance = openInstance(log, transportTo(url), newPath(), { instance: { name: 'prices-1', version: '1.2.3' } });
   await instance.follower.ready();
-  await waitFor('the first report', () => last()?.seq === 1);
+  await waitFor('the first event is reported', () => last()?.seq === 1);
   expect(received[0]?.clientId).toBe('prices');
   expect(last()).toMatchObject({
     instance: 'prices-1',
@@ -54,7 +54,7 @@ test('reports when it is ready, when it advances, and when it stops', async () =
   expect(last()?.key).toMatch(/^[\w-]{32}$/);
 
   log.append('gone');
-  await waitFor('a report of the next event', () => last()?.seq === 2);
+  await waitFor('the next event is reported', () => last()?.seq === 2);
   expect(isDenied(instance, 'gone')).toBe(true);
   await waitFor('the issuer has answered', () => checkOf(instance)?.state === 'accepted');
   await instance.stop();
@@ -78,15 +78,15 @@ test('reports a position once it is durable, and counts from when it was enforce
   const instance = openInstance(log, transportTo(url), newPath(), { wrap });
   await instance.follower.ready();
   log.append('first');
-  await waitFor('the first position', () => last()?.seq === 1);
+  await waitFor('the first position is reported', () => last()?.seq === 1);
   isFull = true;
   log.append('second');
-  await waitFor('it is enforced', () => isDenied(instance, 'second'));
+  await waitFor('the second event is enforced', () => isDenied(instance, 'second'));
   const enforcedAt = performance.now();
   await waitFor('the disk has refused it', () => instance.heard().includes('feed_commit_failed'));
   expect(last()?.seq).toBe(1);
   isFull = false;
-  await waitFor('the second position', () => last()?.seq === 2);
+  await waitFor('the second position is reported', () => last()?.seq === 2);
   const heldAtMost = performance.now() - enforcedAt + 50;
   expect(last()?.heldMs).toBeGreaterThan(50);
   expect(last()?.heldMs).toBeLessThan(heldAtMost);
@@ -98,13 +98,13 @@ test('joins the positions of a burst in one report, each with the time for which
   const instance = openInstance(log, transportTo(url), newPath());
   await instance.follower.ready();
   log.append('a');
-  await waitFor('the first position', () => last()?.seq === 1);
+  await waitFor('the first position is reported', () => last()?.seq === 1);
   const before = received.length;
   for (let index = 0; index < 10; index += 1) {
     log.append(`sid-${index}`);
-    await waitFor('it is enforced', () => isDenied(instance, `sid-${index}`));
+    await waitFor('the event is enforced', () => isDenied(instance, `sid-${index}`));
   }
-  await waitFor('the last position', () => last()?.seq === 11);
+  await waitFor('the last position is reported', () => last()?.seq === 11);
   expect(received.length - before).toBeLessThanOrEqual(2);
   const positions = received.slice(before).flatMap(({ report }) => [...report.earlier, report]);
   expect(new Set(positions.map(({ seq }) => seq))).toEqual(
@@ -148,10 +148,10 @@ test('a failing report is counted and seen in health, and changes nothing else',
   expect(checkOf(instance)).toMatchObject({ state: 'refused', lastError: 'client_invalid' });
   expect(instance.heard()).toContain('rescind_reports_sent_total');
   log.append('gone');
-  await waitFor('it is denied all the same', () => isDenied(instance, 'gone'));
+  await waitFor('the revocation is enforced', () => isDenied(instance, 'gone'));
   expect(instance.follower.view().ready).toBe(true);
   answer = 'works';
-  await waitFor('it works again', () => checkOf(instance)?.status === 'pass', 20_000);
+  await waitFor('the reporter works again', () => checkOf(instance)?.status === 'pass', 20_000);
 });
 
 test('an issuer that takes no reports is no failure, and one that hangs delays no stop', async () => {
@@ -159,7 +159,7 @@ test('an issuer that takes no reports is no failure, and one that hangs delays n
   const { server } = await serve(log);
   const old = openInstance(log, transportTo(server.url), newPath());
   await old.follower.ready();
-  await waitFor('it has found out', () => checkOf(old)?.state === 'unsupported');
+  await waitFor('the reporter has noticed that reports are unsupported', () => checkOf(old)?.state === 'unsupported');
   expect(checkOf(old)?.status).toBe('pass');
 
   const { url } = await serveReports(log);
@@ -192,7 +192,7 @@ test('instance: false sends no reports', async () => {
   const instance = openInstance(log, transportTo(url), newPath(), { instance: false });
   await instance.follower.ready();
   log.append('gone');
-  await waitFor('it is denied', () => isDenied(instance, 'gone'));
+  await waitFor('the revocation is enforced', () => isDenied(instance, 'gone'));
   await instance.stop();
   expect(checkOf(instance)).toBe(undefined);
   expect(received).toEqual([]);

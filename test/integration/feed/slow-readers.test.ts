@@ -52,19 +52,15 @@ test('the buffer of each slow reader is limited in bytes', async () => {
   const { port } = await openServer(handler.handle);
   source.append(400);
   const readers = Array.from({ length: 5 }, () => slowReader(port));
-  await waitFor('all readers to be stuck', () => handler.readers() === 5 && buffered() > 0);
+  await waitFor('every reader is stuck', () => handler.readers() === 5 && buffered() > 0);
   const seen = buffered();
   source.append(100);
-  await waitFor('another look', () => buffered() > 0 && source.heartbeatsSigned() > 5);
+  await waitFor('more heartbeats are signed', () => buffered() > 0 && source.heartbeatsSigned() > 5);
   // Two events fit into a chunk; what the socket has accepted is in the buffers of the kernel.
   for (const each of [seen, buffered()]) expect(each).toBeLessThanOrEqual(5 * 3 * (EVENT_BYTES + 200));
   const [first] = readers;
   first?.socket.resume();
-  await waitFor(
-    'the first reader to have everything',
-    () => first?.text().includes('id: 0001-a:500\n') === true,
-    20_000,
-  );
+  await waitFor('the first reader has every event', () => first?.text().includes('id: 0001-a:500\n') === true, 20_000);
 });
 
 test('at the limit of all buffers the reader with the largest is disconnected, and resumes from its position', async () => {
@@ -72,16 +68,16 @@ test('at the limit of all buffers the reader with the largest is disconnected, a
   const { port } = await openServer(handler.handle);
   source.append(400);
   const readers = Array.from({ length: 12 }, () => slowReader(port));
-  await waitFor('a reader to be cut', () => ended.includes('buffer_full'));
+  await waitFor('a slow reader is disconnected', () => ended.includes('buffer_full'));
   await waitFor('a heartbeat', () => buffered() > 0);
   expect(buffered()).toBeLessThanOrEqual(500_000);
   expect(new Set(ended)).toEqual(new Set(['buffer_full']));
   for (const { socket } of readers) socket.destroy();
-  await waitFor('no reader', () => handler.readers() === 0);
+  await waitFor('no reader is connected', () => handler.readers() === 0);
   expect(handler.readers()).toBe(0);
   const again = slowReader(port, '0001-a:398');
   again.socket.resume();
-  await waitFor('the rest', () => again.text().includes('id: 0001-a:400\n'));
+  await waitFor('the missed events are read', () => again.text().includes('id: 0001-a:400\n'));
   expect(again.text()).not.toContain('id: 0001-a:398\n');
 });
 
@@ -91,17 +87,17 @@ test('an event larger than the buffer of a reader reaches it', async () => {
   source.append(3);
   const reader = slowReader(port);
   reader.socket.resume();
-  await waitFor('all events', () => reader.text().includes('id: 0001-a:3\n'));
+  await waitFor('every event is read', () => reader.text().includes('id: 0001-a:3\n'));
 });
 
 test('ending the readers of one client leaves the readers of others connected', async () => {
   const { handler, ended } = open({});
   const { port } = await openServer(handler.handle);
   slowReader(port);
-  await waitFor('the reader', () => handler.readers() === 1);
+  await waitFor('the reader is connected', () => handler.readers() === 1);
   expect(handler.endReaders('orders')).toBe(0);
   expect(handler.readers()).toBe(1);
   expect(handler.endReaders('prices')).toBe(1);
-  await waitFor('the end', () => handler.readers() === 0);
+  await waitFor('the reader is disconnected', () => handler.readers() === 0);
   expect(ended).toEqual(['client_removed']);
 });

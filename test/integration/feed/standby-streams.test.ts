@@ -97,7 +97,7 @@ describe('a standby stream', () => {
     log.append();
     publisher.acknowledge(3);
     const signed = log.heartbeatsSigned();
-    await waitFor('two more', () => heard.length >= 3);
+    await waitFor('two more heartbeats', () => heard.length >= 3);
     expect(log.heartbeatsSigned() - signed).toBeGreaterThanOrEqual(10);
     expect(heard.slice(0, 3)).toEqual(['heartbeat.0001-a.2', 'heartbeat.0001-a.3', 'heartbeat.0001-a.3']);
   });
@@ -107,10 +107,10 @@ describe('a standby stream', () => {
     const { heard } = await listen(url);
     await waitFor('a heartbeat after the opening one', () => heard.length > 1);
     log.append();
-    await waitFor('another one', () => heard.length > 2);
+    await waitFor('another heartbeat', () => heard.length > 2);
     expect(new Set(heard)).toEqual(new Set(['heartbeat.0001-a.0']));
     publisher.acknowledge(1);
-    await waitFor('one of the new head', () => heard.at(-1) === 'heartbeat.0001-a.1');
+    await waitFor('a heartbeat of the new head', () => heard.at(-1) === 'heartbeat.0001-a.1');
   });
 
   it('delivers the events after the acknowledged ones, a heartbeat behind them, and new events, while acknowledgements are overdue', async () => {
@@ -123,13 +123,13 @@ describe('a standby stream', () => {
     await waitFor('the delivery', () => heard.includes('event.0001-a.5'));
     log.append();
     await waitFor('the next event', () => heard.includes('event.0001-a.6'));
-    await waitFor('a heartbeat behind it', () => heard.at(-1) === 'heartbeat.0001-a.6');
+    await waitFor('a heartbeat of the same head', () => heard.at(-1) === 'heartbeat.0001-a.6');
     expect(eventsOf(heard)).toEqual([3, 4, 5, 6].map((seq) => `event.0001-a.${seq}`));
     expect(heard.indexOf('heartbeat.0001-a.5', 1)).toBe(heard.indexOf('event.0001-a.5') + 1);
     // Each second, not each tenth.
     const before = [heard.length, log.heartbeatsSigned()] as const;
-    await waitFor('five beats', () => log.heartbeatsSigned() >= before[1] + 5);
-    await waitFor('their arrival', () => heard.length >= before[0] + 4);
+    await waitFor('five heartbeats are signed', () => log.heartbeatsSigned() >= before[1] + 5);
+    await waitFor('four heartbeats arrive', () => heard.length >= before[0] + 4);
 
     publisher.overdue(null);
     log.append();
@@ -153,9 +153,9 @@ describe('a standby stream', () => {
     const { heard } = await listen(url);
     await waitFor('the opening heartbeat', () => heard.length === 1);
     publisher.overdue({ after: 0, withEvents: true });
-    await waitFor('the thousand', () => eventsOf(heard).length === 1_000);
+    await waitFor('a thousand events', () => eventsOf(heard).length === 1_000);
     log.append();
-    await waitFor('the new one', () => heard.includes('event.0001-a.2501'));
+    await waitFor('the new event', () => heard.includes('event.0001-a.2501'));
     expect(eventsOf(heard)).toHaveLength(1_001);
     expect(eventsOf(heard)[999]).toBe('event.0001-a.1000');
   });
@@ -165,10 +165,10 @@ describe('a standby stream', () => {
     log.append(2);
     const { heard } = await listen(url);
     publisher.overdue({ after: 0, withEvents: false });
-    await waitFor('heartbeats', () => heard.length > 5);
+    await waitFor('several heartbeats', () => heard.length > 5);
     expect(eventsOf(heard)).toEqual([]);
     publisher.overdue({ after: 0, withEvents: true });
-    await waitFor('events', () => eventsOf(heard).length === 2);
+    await waitFor('two events', () => eventsOf(heard).length === 2);
   });
 
   it('ends with its epoch, after the closing event', async () => {
@@ -180,7 +180,7 @@ describe('a standby stream', () => {
     const stream = await listen(url);
     await waitFor('the opening heartbeat', () => stream.heard.length === 1);
     log.changeEpoch('0002-b');
-    await waitFor('its end', () => stream.hasEnded());
+    await waitFor('the stream ends', () => stream.hasEnded());
     expect(stream.heard.at(-1)).toBe('the last word');
   });
 
@@ -193,9 +193,9 @@ describe('a standby stream', () => {
     expect([handler.standbyStreams(), handler.readers()]).toEqual([2, 1]);
     expect([gauges.get('rescind_standby_streams'), gauges.get('rescind_feed_readers')]).toEqual([2, 1]);
     first.stop();
-    await waitFor('its end', () => handler.standbyStreams() === 1);
+    await waitFor('one standby stream is left', () => handler.standbyStreams() === 1);
     expect((await listen(url)).response.status).toBe(200);
     expect(handler.endReaders('prices')).toBe(3);
-    await waitFor('nobody', () => handler.standbyStreams() + handler.readers() === 0);
+    await waitFor('no connection is left', () => handler.standbyStreams() + handler.readers() === 0);
   });
 });

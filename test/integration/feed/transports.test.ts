@@ -42,7 +42,7 @@ describe('the checks of the transports', () => {
     const { instance, two } = await setUp();
     await instance.follower.ready();
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.status === 'pass');
-    await waitFor('the first', () => checkOf(instance, 'transport_kafka')?.status === 'pass');
+    await waitFor('the Kafka transport is connected', () => checkOf(instance, 'transport_kafka')?.status === 'pass');
     expect(checkOf(instance, 'transport_http')).toMatchObject({
       state: 'standby',
       standby: 'supported',
@@ -83,7 +83,10 @@ describe('the checks of the transports', () => {
     await instance.follower.ready();
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standby');
     await two.stop();
-    await waitFor('its loss', () => checkOf(instance, 'transport_http')?.state === 'disconnected');
+    await waitFor(
+      'the loss of the standby stream',
+      () => checkOf(instance, 'transport_http')?.state === 'disconnected',
+    );
     expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', connected: false });
     expect(checkOf(instance, 'feed')?.status).toBe('pass');
   });

@@ -74,7 +74,7 @@ test('two people play at one table over two instances, and a third one watches',
 
   eve.socket.emit('table:act', { op: 'drop', column: 0 });
   bob.socket.emit('table:act', { op: 'drop', column: 0 });
-  await waitFor('others may not move', () => eve.refusals.length === 1 && bob.refusals.length === 1);
+  await waitFor('the moves of others are refused', () => eve.refusals.length === 1 && bob.refusals.length === 1);
   expect([...eve.refusals, ...bob.refusals]).toEqual(['not_your_turn', 'not_your_turn']);
 
   for (let move = 0; move < 7; move += 1) {
@@ -109,7 +109,7 @@ test('serves the part for pages, and refuses a wrong message', async () => {
   ada.socket.emit('table:join', { table: 'none', name: 'Ada' });
   ada.socket.emit('table:act', { op: 'drop', column: 99 });
   ada.socket.emit('table:act', null);
-  await waitFor('each is refused', () => ada.refusals.length === 3);
+  await waitFor('each message is refused', () => ada.refusals.length === 3);
   expect(new Set(ada.refusals)).toEqual(new Set(['message_invalid']));
 });
 

@@ -72,15 +72,15 @@ test('keeps a member that has come back before its former link is found dead', a
   const join = JSON.stringify({ type: 'join', table: 'amber', member: { key: 'k', person: 'p', name: 'Ada' } });
   const former = await open();
   former.send(join);
-  await waitFor('the member', () => handled.length === 1);
+  await waitFor('the join of the member is handled', () => handled.length === 1);
   const next = await open();
   next.send(join);
-  await waitFor('the member again', () => handled.length === 2);
+  await waitFor('the second join is handled', () => handled.length === 2);
   former.socket.terminate();
   next.send(JSON.stringify({ type: 'act', table: 'amber', key: 'k', action: { op: 'sit' } }));
-  await waitFor('its action', () => handled.length === 3);
+  await waitFor('the action of the member is handled', () => handled.length === 3);
   next.socket.terminate();
-  await waitFor('it has left', () => handled.length === 4);
+  await waitFor('the member has left', () => handled.length === 4);
   expect(handled.at(-1)).toEqual({ type: 'leave', table: 'amber', key: 'k' });
 });
 

@@ -18,16 +18,16 @@ test('the first cut-off of a pruned name refuses a cached token whose claim has 
   const at = clock.now();
   const named = issuer.token({ tenant: 't1' });
   issuer.revoke({ claim: 'tenant', value: 't1', issuedUntil: at, expiresAt: at + 1_000 });
-  await waitFor('it is known', () => decide(named) === 'token_revoked');
+  await waitFor('the cut-off is enforced', () => decide(named) === 'token_revoked');
   clock.advance(200_000);
   const entries = () => middleware.health().find(({ name }) => name === 'denylist')?.entries;
-  await waitFor('its row is forgotten', () => entries() === 0);
+  await waitFor('the row of the cut-off is forgotten', () => entries() === 0);
 
   const token = issuer.token({ tenant: { id: 't2' } });
   await waitFor('the view is fresh', () => decide(token) === 'accepted');
   expect([token, token, token].map(decide)).toEqual(['accepted', 'accepted', 'accepted']);
   issuer.revoke({ claim: 'tenant', value: 't2', issuedUntil: clock.now() });
-  await waitFor('it cannot be compared', () => decide(token) === 'token_unjudgeable');
+  await waitFor('the token cannot be compared with the cut-off', () => decide(token) === 'token_unjudgeable');
 });
 
 test('a cut-off of a key refuses a token without kid, and one of a key without kid', async () => {

@@ -210,14 +210,14 @@ test('onRevoked gets the request and the revocation', async () => {
   const { issuer, url } = await openService({ onRevoked: (_request, revoked) => void told.push(revoked) });
   const token = issuer.token();
   issuer.revoke({ claim: 'sid', value: 'session-1' });
-  await waitFor('refused', async () => (await ask(url, token)).status === 401);
+  await waitFor('the token is refused', async () => (await ask(url, token)).status === 401);
   expect(told[0]).toMatchObject({ endsSession: true, cutoff: { claim: 'sid', reason: 'logout' }, token: { token } });
   // This log's ids have no time, and a row of a session has none either.
   expect(told[0]?.since).toBeNull();
   const other = issuer.token({ sid: 'session-2' });
   const since = Date.now();
   issuer.revoke({ claim: 'sub', value: 'user-1', issuedUntil: since });
-  await waitFor('refused', async () => (await ask(url, other)).status === 401);
+  await waitFor('the other token is refused', async () => (await ask(url, other)).status === 401);
   expect(told.at(-1)).toMatchObject({ cutoff: { claim: 'sub' }, since });
   const answer = await ask(url, token);
   expect(JSON.stringify(answer)).not.toMatch(/session-1|logout|sid/);

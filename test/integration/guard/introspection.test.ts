@@ -132,7 +132,7 @@ test('does not introspect a token that another check refuses', async () => {
   const { server, issuer, url } = await openService({ ...ALWAYS, scopes: ['prices:read'] });
   const revoked = issuer.token({ sid: 'gone' });
   issuer.revoke({ claim: 'sid', value: 'gone' });
-  await waitFor('it is refused', async () => (await ask(url, revoked)).body.code === 'token_revoked');
+  await waitFor('the revoked token is refused', async () => (await ask(url, revoked)).body.code === 'token_revoked');
   const asked = server.questions.length;
   const refused: readonly [string, string][] = [
     ['token_revoked', revoked],
@@ -150,7 +150,7 @@ test('single flight: calls that arrive during a request share the next one', asy
   const gate = createGate(server);
   const token = issuer.token();
   const first = ask(url, token);
-  await waitFor('the first has been asked', () => gate.waiting.length === 1);
+  await waitFor('the first request has asked the issuer', () => gate.waiting.length === 1);
   const others = Array.from({ length: 20 }, () => ask(url, token));
   const stranger = ask(url, issuer.token());
   await waitFor('another token is asked about meanwhile', () => gate.waiting.length === 2);
@@ -181,7 +181,7 @@ test('a call that shares a request waits no longer than others', async () => {
   server.reply = () => new Promise(() => undefined);
   const token = issuer.token();
   const first = middleware.opened.decideOnline(token, ALWAYS);
-  await waitFor('it has been asked', () => server.questions.length === 1);
+  await waitFor('the issuer is asked', () => server.questions.length === 1);
   const second = await middleware.opened.decideOnline(token, ALWAYS);
   expect(codeOf(second)).toBe('introspection_unavailable');
   // The request that it waited for is still running.
@@ -219,9 +219,9 @@ test('a row decides last, also one that arrived during the introspection', async
   const gate = createGate(server);
   const token = issuer.token({ sid: 'gone' });
   const waiting = ask(url, token);
-  await waitFor('it has been asked', () => gate.waiting.length === 1);
+  await waitFor('the issuer is asked', () => gate.waiting.length === 1);
   issuer.revoke({ claim: 'sid', value: 'gone' });
-  await waitFor('it is known here', async () => (await ask(url, token)).body.code === 'token_revoked');
+  await waitFor('the revocation is enforced here', async () => (await ask(url, token)).body.code === 'token_revoked');
   gate.open();
   expect((await waiting).body.code).toBe('token_revoked');
 });
@@ -273,7 +273,7 @@ describe('the circuit breaker', () => {
     const gate = createGate(server);
     const tokens = Array.from({ length: 10 }, () => issuer.token());
     const decisions = tokens.map(async (token) => codeOf(await middleware.opened.decideOnline(token, ALWAYS)));
-    await waitFor('one tries', () => gate.waiting.length === 1);
+    await waitFor('one request tries again', () => gate.waiting.length === 1);
     gate.open();
     expect((await Promise.all(decisions)).toSorted()).toEqual(
       ['accepted', ...Array.from({ length: 9 }, () => 'introspection_unavailable')].toSorted(),
@@ -303,8 +303,9 @@ describe('a place of the semaphore', () => {
     const gate = createGate(opened.server);
     const check = () => opened.middleware.health().find(({ name }) => name === 'introspection');
     const decide = async () => codeOf(await opened.middleware.opened.decideOnline(opened.issuer.token(), ALWAYS));
-    const asked = (count: number) => waitFor(`${count} questions`, () => opened.server.questions.length === count);
-    const waiting = (count: number) => waitFor(`${count} that wait`, () => check()?.waiting === count);
+    const asked = (count: number) =>
+      waitFor(`the issuer is asked ${count} times`, () => opened.server.questions.length === count);
+    const waiting = (count: number) => waitFor(`${count} requests wait`, () => check()?.waiting === count);
     return { ...opened, gate, decide, asked, waiting };
   }
 
@@ -371,7 +372,7 @@ test('close() aborts running calls', async () => {
   const { server, issuer, middleware } = await openService();
   createGate(server);
   const waiting = middleware.opened.decideOnline(issuer.token(), ALWAYS);
-  await waitFor('it has been asked', () => server.questions.length === 1);
+  await waitFor('the issuer is asked', () => server.questions.length === 1);
   await middleware.close();
   expect(codeOf(await waiting)).toBe('introspection_unavailable');
 });

@@ -136,7 +136,7 @@ test('an issuer has another address than its name', async () => {
     const decision = middleware.opened.decide(issuer.token({ iss: name }));
     return decision.accepted ? 'accepted' : decision.error.code;
   };
-  await waitFor('they are there', () => code() !== 'keys_unavailable');
+  await waitFor('the keys are fetched', () => code() !== 'keys_unavailable');
   expect(code()).toBe('view_not_ready');
 });
 

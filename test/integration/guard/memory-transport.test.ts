@@ -76,7 +76,11 @@ it('and by two transports with different names', async () => {
   expect(guard.view().transport).toBe('memory_2');
   expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'disconnected' });
   log.isUp = true;
-  await waitFor('the first again', () => guard.view().complete && guard.view().transport === 'memory', 20_000);
+  await waitFor(
+    'the view is complete by the memory transport again',
+    () => guard.view().complete && guard.view().transport === 'memory',
+    20_000,
+  );
 });
 
 it('reports by the metric too that the view is suspect because of the clock', async () => {

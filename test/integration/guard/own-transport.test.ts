@@ -55,7 +55,7 @@ it('a guard works over a transport with a name of its own', async () => {
 
   await server.interrupt();
   issuer.revoke({ claim: 'sid', value: 'other' });
-  await waitFor('what it missed', () => guard.view().seq === 2 && guard.view().complete);
+  await waitFor('the missed event is applied', () => guard.view().seq === 2 && guard.view().complete);
   expect(check(opened, 'transport_lines')).toMatchObject({ status: 'pass', lastError: 'ended' });
   expect(await series()).toContain('rescind_metric_errors_total 0');
   expect(JSON.stringify([guard.health(), lines])).not.toContain(SECRET);
@@ -68,7 +68,11 @@ it('and reads the fallback while that transport is down', async () => {
   await waitFor('the standby stream', () => check(opened, 'transport_http')?.state === 'standby');
   server.close();
   await server.interrupt();
-  await waitFor('the fallback', () => guard.view().transport === 'http' && guard.view().complete, 20_000);
+  await waitFor(
+    'a complete view by the fallback transport',
+    () => guard.view().transport === 'http' && guard.view().complete,
+    20_000,
+  );
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted);
   expect(check(opened, 'transport_lines')).toMatchObject({ status: 'warn', state: 'disconnected' });

@@ -23,7 +23,7 @@ async function revoked(
   entry: Partial<CutOffEntry> & { claim: string },
 ) {
   issuer.revoke({ value: '', ...entry });
-  return waitFor(`refused by ${entry.claim}`, async () => {
+  return waitFor(`the token is refused by ${entry.claim}`, async () => {
     const answer = await ask(url, token);
     return answer.status === 401 && answer;
   });

@@ -104,7 +104,9 @@ describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))
     expect(tokens.length).toBeGreaterThan(0);
     for (const token of tokens) expect(codeOf(opened.decide(token))).toBe('accepted');
     own.revoke({ iss: served.issuer, claim: 'client_id', value: recorded.client, issuedUntil: Date.now() });
-    await waitFor('they are refused', () => tokens.every((token) => codeOf(opened.decide(token)) === 'token_revoked'));
+    await waitFor('every token is refused', () =>
+      tokens.every((token) => codeOf(opened.decide(token)) === 'token_revoked'),
+    );
   });
 
   const isOfClient = ({ payload: { azp, appid, cid, client_id: id } }: Recorded) =>
@@ -192,7 +194,7 @@ describe('metadata', () => {
     const answers: [Answer, Answer, Answer] = [status(400), html, foreign];
     const { opened, lines, counts, url } = await openWith(answers);
     const check = () => opened.health().find(({ name }) => name === 'token_keys');
-    await waitFor('the causes', () => check()?.metadata);
+    await waitFor('health reports the causes', () => check()?.metadata);
     expect(check()?.status).toBe('fail');
     expect(check()?.metadata).toBe(
       [
@@ -201,10 +203,13 @@ describe('metadata', () => {
         `${url}/tenant/.well-known/oauth-authorization-server: of the issuer https://evil.example, not of ${url}/tenant`,
       ].join('; '),
     );
-    await waitFor('it is asked again', () => (counts.get('rescind_metadata_failures_total unusable') ?? 0) >= 2);
+    await waitFor(
+      'the metadata are requested again',
+      () => (counts.get('rescind_metadata_failures_total unusable') ?? 0) >= 2,
+    );
     expect(lines.filter((line) => line === 'warn metadata_unusable')).toHaveLength(1);
     answers[0] = cut;
-    await waitFor('another cause', () => lines.includes('warn metadata_unreachable'));
+    await waitFor('another cause is logged', () => lines.includes('warn metadata_unreachable'));
     answers[1] = good;
     await opened.ready();
     await waitFor('no cause is left', () => check()?.metadata === undefined && check()?.status === 'pass');

@@ -44,7 +44,7 @@ describe('the service of ten-lines.ts writes to standard error', () => {
     const service = start(issuer);
     const address = await url(service);
     await waitFor(
-      'it is ready',
+      'the service is ready',
       async () => (await ask(`${address}/prices`, issuer.token())).status === 200,
       DEADLINE_MS,
     );

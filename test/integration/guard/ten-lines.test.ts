@@ -53,7 +53,7 @@ test('the router serves liveness, readiness and metrics', async () => {
   ]);
 
   issuer.feedIsOpen = true;
-  await waitFor('it is ready', isReady(url));
+  await waitFor('the service is ready', isReady(url));
   expect((await ask(`${url}/prices`, issuer.token())).status).toBe(200);
   const response = await fetch(`${url}/metrics`);
   const text = await response.text();
@@ -70,7 +70,7 @@ test('the process ends after server.close() while the log is read', async () => 
   const issuer = await openTestIssuer();
   const service = start(issuer, freshPath());
   const url = await urlOf(service);
-  await waitFor('it is ready', isReady(url));
+  await waitFor('the service is ready', isReady(url));
   expect((await ask(`${url}/prices`, issuer.token())).status).toBe(200);
   service.kill('SIGTERM');
   expect(await ended(service)).toBe(0);
@@ -79,7 +79,7 @@ test('the process ends after server.close() while the log is read', async () => 
 test('the process ends after server.close() while the issuer is down', async () => {
   const issuer = await openTestIssuer();
   const service = start(issuer, freshPath());
-  await waitFor('it is ready', isReady(await urlOf(service)));
+  await waitFor('the service is ready', isReady(await urlOf(service)));
   await issuer.stop();
   await waitFor('the connection is lost', () => service.output().includes('[feed_connection_lost]'), 20_000);
   service.kill('SIGTERM');
@@ -107,7 +107,7 @@ describe('with Kafka', () => {
     await topic.create();
     const issuer = await openTestIssuer();
     const [first, second] = [1, 2].map(() => start(issuer, freshPath(), {}, { kafka }));
-    await waitFor('both read the topic', async () => (await topic.members('rescind.prices')) === 2, 30_000);
+    await waitFor('both processes read the topic', async () => (await topic.members('rescind.prices')) === 2, 30_000);
     first?.kill('SIGTERM');
     second?.kill('SIGINT');
     expect(await Promise.all([first, second].map((service) => service && ended(service)))).toEqual([0, 0]);
@@ -128,7 +128,7 @@ test('{worker} gives each instance of pm2 a file, and a shared file is refused w
   const directory = temporaryDirectory();
   const path = join(directory, 'data', '{worker}.sqlite');
   const services = ['0', '1'].map((instance) => start(issuer, path, { NODE_APP_INSTANCE: instance }));
-  for (const service of services) await waitFor('it is ready', isReady(await urlOf(service)));
+  for (const service of services) await waitFor('the service is ready', isReady(await urlOf(service)));
   expect(['0', '1'].map((name) => existsSync(join(directory, 'data', `${name}.sqlite`)))).toEqual([true, true]);
 
   const third = start(issuer, path, { NODE_APP_INSTANCE: '1' });

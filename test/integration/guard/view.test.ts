@@ -121,7 +121,7 @@ test('time is the later of clock and log: a clock that is set back makes no expi
   const { opened } = middleware;
   const token = issuer.token();
   clock.advance(TOKEN_LIFE_MS + 1_000);
-  await waitFor('a heartbeat of then', () => opened.view().logTime > START + TOKEN_LIFE_MS);
+  await waitFor('a heartbeat of the earlier time', () => opened.view().logTime > START + TOKEN_LIFE_MS);
   clock.setWall(START);
   expect(opened.decide(token)).toMatchObject({ error: { code: 'token_expired' } });
 });
@@ -133,7 +133,7 @@ test('rows are pruned by the time of the log, a minute after their last token', 
   issuer.revoke({ claim: 'sid', value: 'old' });
   issuer.revoke({ claim: 'sid', value: 'new', expiresAt: START + 2 * TOKEN_LIFE_MS });
   const entries = () => middleware.health().find(({ name }) => name === 'denylist')?.entries;
-  await waitFor('all are held', () => entries() === 3);
+  await waitFor('three rows are stored', () => entries() === 3);
 
   clock.advance(TOKEN_LIFE_MS + 59_000);
   await waitFor('the oldest is gone', () => counts.get('rescind_denylist_pruned_total') === 1);
@@ -191,12 +191,12 @@ test('a deleted file makes no token valid that memory denies', async () => {
 test('freshness is logged when it changes', async () => {
   const { telemetry, lines } = createRemembering();
   const { clock, issuer } = await openFrozen({ telemetry });
-  await waitFor('it is fresh', () => lines.includes('info view_fresh'));
+  await waitFor('the view is logged as fresh', () => lines.includes('info view_fresh'));
   await issuer.stop();
   clock.advance(10_001);
-  await waitFor('it is degraded', () => lines.includes('warn view_degraded'));
+  await waitFor('the view is logged as degraded', () => lines.includes('warn view_degraded'));
   clock.advance(300_000);
-  await waitFor('it is stale', () => lines.includes('warn view_stale'));
+  await waitFor('the view is logged as stale', () => lines.includes('warn view_stale'));
 });
 
 test('a closed guard accepts no token and releases its file', async () => {

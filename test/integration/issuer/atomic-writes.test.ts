@@ -83,7 +83,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     const failing = fail(step, MARK);
     const answer = await login(issuer);
     await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
-    await waitFor('the write of the mark', () => failing.failures() > 0);
+    await waitFor('the write of the high-water mark has failed', () => failing.failures() > 0);
     expect(await verdictOf(issuer, answer)).toBe('token_revoked');
     const { epoch, head } = mark();
     expect(epoch).toBe(before.epoch);

@@ -54,7 +54,7 @@ async function ranBefore() {
   await issuer.ready;
   const session = await login(issuer);
   await loginAndLogout(issuer);
-  await waitFor('a heartbeat behind the event', () => topic.records.length > 1 && topic.records.some(isBeat), 20_000);
+  await waitFor('a heartbeat after the event', () => topic.records.length > 1 && topic.records.some(isBeat), 20_000);
   await issuer.close();
   return { setting, topic, session };
 }
@@ -97,7 +97,7 @@ describe('at a start', () => {
   test('compares the first acknowledgement when the topic is empty', async () => {
     const { issuer, logged } = await openWrong(createIssuerSetting(), new Topic(), HOUR_MS);
     await issuer.ready;
-    await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
+    await waitFor('the clocks are compared', () => clockOf(issuer)?.comparison === 'parted', 20_000);
     expect(await codeOf(() => login(issuer))).toBe('clock_parted');
     expect(logged('clock_apart')).toHaveLength(1);
   });
@@ -113,7 +113,7 @@ describe('at a start', () => {
       async publish(batch) {
         // Another heartbeat is made meanwhile: there is one each second.
         slowUntil ??= performance.now() + 1_500;
-        await waitFor('a slow broker', () => performance.now() > Number(slowUntil), 20_000);
+        await waitFor('the slow phase of the broker is over', () => performance.now() > Number(slowUntil), 20_000);
         await clocked.publish(batch);
         compared ??= topic.records.length;
       },
@@ -133,7 +133,7 @@ describe('at a start', () => {
     await issuer.ready;
     expect(await codeOf(() => login(issuer))).toBeUndefined();
     const { length } = topic.records;
-    await waitFor('some acknowledgements', () => topic.records.length > length + 2, 20_000);
+    await waitFor('three more records are acknowledged', () => topic.records.length > length + 2, 20_000);
     expect(logged('clock_not_compared')).toHaveLength(1);
     expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
   });
@@ -208,7 +208,7 @@ describe.each([
     set(0);
     expect(await codeOf(() => login(issuer))).toBeUndefined();
     expect(clockOf(issuer)).toMatchObject({ status: 'pass', comparison: 'agreed' });
-    await waitFor('the line', () => logged('clock_agrees').length === 1, 20_000);
+    await waitFor('the agreement is logged', () => logged('clock_agrees').length === 1, 20_000);
   });
 
   test.each(['issuer', 'publisher'] as const)(
@@ -225,7 +225,7 @@ describe.each([
         const { iat_ms: at } = payloadOf((await login(issuer)).access_token);
         expect(Math.abs(Number(at) - Date.now() - offset)).toBeLessThan(60_000);
       }
-      await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
+      await waitFor('the clocks are compared', () => clockOf(issuer)?.comparison === 'parted', 20_000);
       expect(clockOf(issuer)).toMatchObject({ status: offset < 0 ? 'fail' : 'warn', trusted: trustedClock });
       expect(logged('clock_trusted')).toMatchObject([['warn', 'clock_trusted', { trusted: trustedClock }]]);
     },

@@ -27,7 +27,11 @@ async function runAndKill(
   });
   const exited = once(child, 'exit');
   try {
-    await waitFor('logouts of the child', () => output.split('\n').length > logouts || child.exitCode !== null, 20_000);
+    await waitFor(
+      'the child has printed its logouts',
+      () => output.split('\n').length > logouts || child.exitCode !== null,
+      20_000,
+    );
   } finally {
     child.kill('SIGKILL');
   }

@@ -39,7 +39,7 @@ test('opens an epoch with another event key, and repeats in it only the rows tha
   const now = issuer.log.snapshot();
   expect(now.epoch > epoch).toBe(true);
   expect(now.epoch).toMatch(/^0000000002-/);
-  await waitFor('readers to be told', () => heard.includes(now.epoch));
+  await waitFor('readers hear the new epoch', () => heard.includes(now.epoch));
   const events = eventsOf(issuer);
   expect(events).toMatchObject([{ seq: 1, prev: null, epoch: now.epoch, txn: before[1]?.txn, reason: 'logout' }]);
   expect(events[0]?.cutOffs).toMatchObject([{ claim: 'sid', value: ended.sid }]);
@@ -67,7 +67,7 @@ test('publishes the next event key before it signs, and a former one as long as 
   const former = await keyOf(issuer, 'former', 'event');
   expect(former?.retiresAt).toBeGreaterThan(clock.now() + retention);
   clock.advance(Number(former?.retiresAt) - clock.now());
-  await waitFor('the former key to be forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
+  await waitFor('the former key is forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
   expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', reason: 'key_unknown' });
 });
 
@@ -87,7 +87,7 @@ test('signs an epoch of many events in parts before it opens, and includes revoc
   // Some events of the next epoch are signed already, and the former key continues to sign.
   expect((await keyOf(issuer, 'next', 'event'))?.kid).toBe(kid);
   await revoke(450, 50);
-  await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', 'event'))?.kid === kid);
+  await waitFor('the next key signs', async () => (await keyOf(issuer, 'active', 'event'))?.kid === kid);
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
@@ -214,7 +214,7 @@ test.each(['token', 'event'] as const)(
     const before = readFileSync(markOf(setting));
     await rotate(keySetting, purpose);
     clock.advance(DAY);
-    await waitFor('the former key to be forgotten', async () => (await keyOf(issuer, 'former', purpose)) === undefined);
+    await waitFor('the former key is forgotten', async () => (await keyOf(issuer, 'former', purpose)) === undefined);
     await issuer.close();
     for (const end of ['', '-wal', '-shm']) rmSync(`${setting.databasePath}${end}`, { force: true });
     copyFileSync(backup, setting.databasePath);
@@ -269,12 +269,12 @@ test('completes a rotation that was interrupted at any file at the next start', 
   expect(await verdictOf(issuer, before)).toBe('ok');
   await schedulerRan();
   clock.advance(PUBLISH_BEFORE);
-  const another = await waitFor('another next key', async () => {
+  const another = await waitFor('another next key is published', async () => {
     const key = await keyOf(issuer, 'next');
     return key !== undefined && key.kid !== next.kid && key;
   });
   await schedulerRan();
   clock.advance(PUBLISH_BEFORE);
-  await waitFor('it to sign', async () => (await keyOf(issuer, 'active'))?.kid === another.kid);
+  await waitFor('the other next key signs', async () => (await keyOf(issuer, 'active'))?.kid === another.kid);
   expect(await verdictOf(issuer, await login(issuer))).toBe('ok');
 });

@@ -28,14 +28,14 @@ test('publishes to a real Kafka, detects a restored database by the end of the t
   fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   copyFileSync(mark, `${backup}.json`);
   await issuer.transaction((tx) => tx.endSession({ sid: lost.sid, reason: 'device_lost' }));
-  await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
+  await waitFor('the event is sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
   await issuer.close();
 
   for (const end of ['', '-wal', '-shm']) rmSync(`${setting.databasePath}${end}`, { force: true });
   copyFileSync(backup, setting.databasePath);
   copyFileSync(`${backup}.json`, mark);
   const restored = await setting.open({ publisher: open() });
-  await waitFor('the end of the topic to be seen', () => restored.refusingWrites() !== null, 30_000);
+  await waitFor('the end of the topic is read', () => restored.refusingWrites() !== null, 30_000);
   await restored.close();
 
   const report = await restoreIssuer({
@@ -50,5 +50,5 @@ test('publishes to a real Kafka, detects a restored database by the end of the t
   expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');
   expect(await codeOf(() => refresh(again, kept))).toBe('grant_invalid');
   const { head } = again.log.snapshot();
-  await waitFor('the new epoch to be sent', () => again.health().some(({ sentSeq }) => sentSeq === head), 30_000);
+  await waitFor('the new epoch is sent', () => again.health().some(({ sentSeq }) => sentSeq === head), 30_000);
 }, 180_000);

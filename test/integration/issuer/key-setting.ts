@@ -48,7 +48,7 @@ export async function openKeySetting(
 export async function rotate({ issuer, clock }: KeySetting, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
   const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose }));
   clock.advance(PUBLISH_BEFORE + 1_000);
-  await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', purpose))?.kid === next.kid);
+  await waitFor('the next key signs', async () => (await keyOf(issuer, 'active', purpose))?.kid === next.kid);
   return next;
 }
 

@@ -42,7 +42,7 @@ describe('a rotation by command (security 18)', () => {
     await keySetting.schedulerRan();
     expect(published(issuer)).toContain(first);
     clock.advance(2_000);
-    await waitFor('the former key to be forgotten', () => !published(issuer).includes(first));
+    await waitFor('the former key is forgotten', () => !published(issuer).includes(first));
     expect(filesOf(setting, first)).toEqual([]);
     expect((await issuer.keys.list()).map(({ state }) => state)).toEqual(['active', 'active']);
   });
@@ -98,7 +98,7 @@ describe('a rotation on schedule', () => {
     expect(told).toMatchObject({ status: 'pass', kid: first, rotationAt: at, eventRotationAt: null, nextKid: null });
     expect(published(issuer)).toEqual([first]);
     clock.advance(1);
-    const next = await waitFor('the next key', () => keyOf(issuer, 'next'));
+    const next = await waitFor('a next key is published', () => keyOf(issuer, 'next'));
     expect(published(issuer)).toEqual([first, next.kid]);
     await schedulerRan();
     // Setting the wall clock does not make readers fetch the key.
@@ -106,7 +106,7 @@ describe('a rotation on schedule', () => {
     await schedulerRan();
     expect((await keyOf(issuer, 'active'))?.kid).toBe(first);
     clock.advance(PUBLISH_BEFORE);
-    await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
+    await waitFor('the next key signs', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
   });
 
   test('rotates to another algorithm, and both verify while tokens of both live', async () => {
@@ -118,11 +118,11 @@ describe('a rotation on schedule', () => {
       rsa.setting,
     );
     expect(await verdictOf(issuer, before)).toBe('ok');
-    const next = await waitFor('the next key', () => keyOf(issuer, 'next'));
+    const next = await waitFor('a next key is published', () => keyOf(issuer, 'next'));
     expect(next.alg).toBe('ES256');
     await schedulerRan();
     clock.advance(PUBLISH_BEFORE);
-    await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
+    await waitFor('the next key signs', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
     const after = await login(issuer);
     expect(kidOf(after.access_token)).toBe(next.kid);
     expect([await verdictOf(issuer, before), await verdictOf(issuer, after)]).toEqual(['ok', 'ok']);

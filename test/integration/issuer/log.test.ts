@@ -147,7 +147,7 @@ describe('the outbox', () => {
     const bob = issuer.transaction(async (tx) => tx.revoke({ claim: 'sub', value: 'bob', reason: 'roles_changed' }));
     expect((await bob).seq).toBe(1);
     released.resolve();
-    await waitFor('the late call', async () => late !== undefined);
+    await waitFor('the late call is refused', async () => late !== undefined);
     expect(String(late)).toContain('the transaction is over');
     expect(await verdictOf(issuer, ada)).toBe('ok');
   });
@@ -276,11 +276,11 @@ describe('pruning', () => {
     expect(rows(issuer, 'rescind_outbox')).toBe(1);
     clock.advance(2 * SECOND);
     const { headId } = issuer.log.snapshot();
-    await waitFor('the row to go', () => rows(issuer, 'rescind_outbox') === 0);
+    await waitFor('the row is removed', () => rows(issuer, 'rescind_outbox') === 0);
     expect(issuer.log.snapshot()).toMatchObject({ head: 1, headId, lowWatermark: 2 });
     expect(headId).not.toBeNull();
     clock.advance(60 * SECOND);
-    await waitFor('the tables to be swept', () => rows(issuer, 'rescind_revocations') === 0);
+    await waitFor('the tables are swept', () => rows(issuer, 'rescind_revocations') === 0);
     expect(rows(issuer, 'rescind_sessions')).toBe(0);
     expect(rows(issuer, 'rescind_spent')).toBe(0);
     await login(issuer);
@@ -303,7 +303,7 @@ describe('pruning', () => {
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     const [first] = eventsOf(issuer);
     clock.advance(1_801 * SECOND);
-    await waitFor('the key to be said anew', () => issuer.log.snapshot().lowWatermark === 3);
+    await waitFor('the revocation of the key is appended again', () => issuer.log.snapshot().lowWatermark === 3);
     const events = eventsOf(issuer);
     expect(events).toMatchObject([{ seq: 3, txn: first?.txn, reason: 'key_compromised' }]);
     expect(events[0]?.id).not.toBe(first?.id);

@@ -81,7 +81,7 @@ describe('the relay', () => {
     topic.isDown = false;
     await everythingIsThere(issuer, topic);
     expect(seqsOf(topic)).toEqual([1, 2, 3]);
-    await waitFor('health', () => issuer.health().every(({ status }) => status === 'pass'), DEADLINE);
+    await waitFor('health passes', () => issuer.health().every(({ status }) => status === 'pass'), DEADLINE);
   });
 
   test('continues after a restart at the last acknowledged event or a little before', async () => {

@@ -39,7 +39,7 @@ describe('restore', () => {
     ]);
     expect(report.revokedKids).toHaveLength(1);
     await waitFor(
-      'the new epoch to be published',
+      'the new epoch is published',
       () => issuer.health().some(({ sentSeq }) => sentSeq === events.length),
       20_000,
     );
@@ -100,11 +100,7 @@ describe('restore', () => {
     const between = await setting.open({ publisher: topic.publisher() });
     const token = await login(between);
     const { head } = between.log.snapshot();
-    await waitFor(
-      'the new epoch to be published',
-      () => between.health().some(({ sentSeq }) => sentSeq === head),
-      20_000,
-    );
+    await waitFor('the new epoch is published', () => between.health().some(({ sentSeq }) => sentSeq === head), 20_000);
     await between.close();
     // Restores the same backup again, which is from before the first restore.
     putBackup(setting);

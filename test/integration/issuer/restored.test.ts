@@ -26,7 +26,7 @@ describe('a restored database is detected', () => {
     const issuer = await setting.open({ publisher: topic.publisher() });
     expect(issuer.refusingWrites()).toBeNull();
     topic.isDown = false;
-    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
+    await waitFor('the end of the topic is read', () => issuer.refusingWrites() !== null, 20_000);
     await expectRefusing(issuer, kept);
     await issuer.close();
     expect(topic.records.length).toBe(before);
@@ -86,7 +86,7 @@ describe('a restored database is detected', () => {
     rmSync(markOf(setting));
     const before = topic.records.length;
     const issuer = await setting.open({ publisher: topic.publisher() });
-    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
+    await waitFor('the end of the topic is read', () => issuer.refusingWrites() !== null, 20_000);
     await issuer.close();
     expect(topic.records.length).toBe(before);
     expect(await restore(setting, { publisher: topic.publisher() })).toMatchObject({ complete: false });

@@ -25,14 +25,14 @@ describe('the issuer', () => {
     const ackMs = { now: 1 };
     const issuer = await createIssuerSetting().open({ publisher: slowPublisher(topic, ackMs) });
     await loginAndLogout(issuer);
-    await waitFor('its acknowledgement', () => relayOf(issuer)?.sentSeq === 1, 20_000);
+    await waitFor('the event is acknowledged', () => relayOf(issuer)?.sentSeq === 1, 20_000);
     ackMs.now = 2_500;
     await loginAndLogout(issuer);
-    await waitFor('the delivery', () => relayOf(issuer)?.standbyDelivery === true, 20_000);
+    await waitFor('the delivery over standby streams begins', () => relayOf(issuer)?.standbyDelivery === true, 20_000);
     expect(relayOf(issuer)?.status).toBe('warn');
     expect(issuer.log.acknowledgements?.overdue()).toMatchObject({ after: 0 });
     ackMs.now = 1;
-    await waitFor('its end', () => relayOf(issuer)?.standbyDelivery === false, 40_000);
+    await waitFor('the delivery over standby streams ends', () => relayOf(issuer)?.standbyDelivery === false, 40_000);
     expect(relayOf(issuer)?.status).toBe('pass');
   });
 });

@@ -20,7 +20,7 @@ test('answers storage_unavailable to a write that does not fit, and the check re
 
   const free = fill(sqlOf(issuer));
   const codes: (string | undefined)[] = [];
-  await waitFor('a page that does not fit', async () => {
+  await waitFor('a login is refused', async () => {
     codes.push(await codeOf(() => login(issuer)));
     return codes.at(-1) !== undefined;
   });
@@ -29,7 +29,7 @@ test('answers storage_unavailable to a write that does not fit, and the check re
   expect(counts.get('rescind_storage_failures_total database full')).toBeGreaterThan(0);
 
   free();
-  await waitFor('the probe', () => issuer.canWrite(), 10_000);
+  await waitFor('the issuer can write again', () => issuer.canWrite(), 10_000);
   expect(storage()?.status).toBe('pass');
   expect(lines.filter((line) => line === 'error storage_failed')).toHaveLength(1);
   expect(lines).toContain('info storage_recovered');

@@ -20,7 +20,7 @@ async function startSecond(setting: IssuerSetting, refreshToken: string) {
   child.stdout.on('data', (chunk) => {
     output += chunk;
   });
-  await waitFor('the second process', () => output.startsWith('ready\n'), 20_000);
+  await waitFor('the second process is ready', () => output.startsWith('ready\n'), 20_000);
   return {
     go: () => child.stdin.write('go\n'),
     async answers(): Promise<string[]> {

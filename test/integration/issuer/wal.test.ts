@@ -38,14 +38,14 @@ async function expectBoundKept(writer: Writer, lines: readonly string[], gauges:
   const walBytes = () => statSync(`${writer.path}-wal`).size;
   const reader = holdSnapshot(writer.path, writer.table);
   while (walBytes() <= writer.bound) writer.write(MB);
-  await waitFor('the warning', () => writer.check()?.status === 'warn', 10_000);
+  await waitFor('the size of the WAL is reported', () => writer.check()?.status === 'warn', 10_000);
   expect(writer.check()?.walBytes).toBeGreaterThan(writer.bound);
   expect(gauges.get(writer.gauge)).toBeGreaterThan(writer.bound);
 
   // No process writes from here on.
   reader.end();
-  await waitFor('a log within its bound', () => walBytes() <= writer.bound, 10_000);
-  await waitFor('the check', () => writer.check()?.status === 'pass', 10_000);
+  await waitFor('the WAL is within its bound', () => walBytes() <= writer.bound, 10_000);
+  await waitFor('the check of the WAL passes', () => writer.check()?.status === 'pass', 10_000);
   expect(writer.check()).not.toHaveProperty('walBytes');
   expect(gauges.get(writer.gauge)).toBe(walBytes());
   expect(lines.filter((line) => line.includes('wal_'))).toEqual(['warn wal_too_large', 'info wal_truncated']);

@@ -39,7 +39,7 @@ async function openTown() {
     FEED_CLIENTS: JSON.stringify({ orders: SECRET }),
     FIRST_USER: `${EMAIL} ${PASSWORD}`,
   });
-  await waitFor('the login service', () => login.output().includes('listening'), 20_000);
+  await waitFor('the login service listens', () => login.output().includes('listening'), 20_000);
 
   const guarded = guard({
     issuer: url,
@@ -96,13 +96,13 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
   ]);
 
   expect((await send(`${url}/logout`, {}, refreshed.access_token)).status).toBe(204);
-  await waitFor('the logout to arrive', async () => (await ask(orders, phone.access_token)).status === 401);
+  await waitFor('the logout is enforced', async () => (await ask(orders, phone.access_token)).status === 401);
   expect((await ask(orders, laptop.access_token)).status).toBe(200);
 
   const tablet = await logIn();
   const change = { current: PASSWORD, next: 'another correct horse' };
   expect((await send(`${url}/password`, change, laptop.access_token)).status).toBe(204);
-  await waitFor('the change to arrive', async () => (await ask(orders, tablet.access_token)).status === 401);
+  await waitFor('the change is enforced', async () => (await ask(orders, tablet.access_token)).status === 401);
   expect((await refresh(laptop.refresh_token)).status).toBe(200);
   const refused = await refresh(tablet.refresh_token);
   expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'invalid_grant' }]);

@@ -34,7 +34,7 @@ const openPrices = opener(prices);
 const openOrders = opener(orders);
 
 async function ready(service: RunningService): Promise<void> {
-  await waitFor('readiness', async () => (await fetch(`${service.managementUrl}/readyz`)).status === 200);
+  await waitFor('the service is ready', async () => (await fetch(`${service.managementUrl}/readyz`)).status === 200);
 }
 
 async function ask(service: RunningService, path: string, token?: string, method = 'GET') {
@@ -91,7 +91,7 @@ test('one route is public, one requires a token, one requires a scope', async ()
   expect([premium.status, premium.body.code]).toEqual([403, 'scope_insufficient']);
   expect(premium.headers.get('www-authenticate')).toContain('scope="prices:premium"');
   expect((await ask(orders, '/orders', access, 'POST')).status).toBe(403);
-  await waitFor('the line', () => prices.lines.join('').includes('"authz_fail"'));
+  await waitFor('the refusal is logged', () => prices.lines.join('').includes('"authz_fail"'));
 });
 
 test('a token with the scope is accepted by the route that requires it', async () => {
@@ -129,7 +129,7 @@ test('listens, is not ready, and refuses tokens while the issuer cannot be reach
 test('is not ready with a wrong secret, and logs that', async () => {
   const issuer = await openUserManagement();
   const prices = await openPrices(issuer.url, { FEED_CLIENT_SECRET: `${FEED_SECRET}x` });
-  await waitFor('the line', () => prices.lines.join('').includes('unauthorized'));
+  await waitFor('the refused connection is logged', () => prices.lines.join('').includes('unauthorized'));
   expect((await fetch(`${prices.managementUrl}/readyz`)).status).toBe(503);
   expect(prices.lines.join('')).not.toContain(FEED_SECRET);
 });

@@ -56,7 +56,7 @@ describe('connections', () => {
   ] as const)('%s: beyond the limit are closed, counted, and logged once', async (at, listener, limits, reason) => {
     const service = await started({ ...limits, ...(at === 'url' ? {} : { MANAGEMENT_HOST: '127.0.0.1' }) });
     const held = Array.from({ length: 3 }, () => open(service[at]));
-    await waitFor('they are connected', () => held.every(({ socket }) => socket.readyState === 'open'));
+    await waitFor('the sockets are connected', () => held.every(({ socket }) => socket.readyState === 'open'));
     const more = Array.from({ length: 20 }, () => open(service[at]));
     await waitFor('the others are closed', () => more.every(({ isClosed }) => isClosed()));
     expect(held.filter(({ isClosed }) => isClosed())).toEqual([]);
@@ -91,7 +91,7 @@ describe('connections', () => {
     slow.socket.write('GET / HTTP/1.1\r\nHost: here\r\n');
     const drip = setInterval(() => slow.socket.writable && slow.socket.write('X-Drip: 1\r\n'), 200);
     onTestFinished(() => clearInterval(drip));
-    await waitFor('they are closed', () => slow.isClosed() && silent.isClosed(), 30_000);
+    await waitFor('both sockets are closed', () => slow.isClosed() && silent.isClosed(), 30_000);
     expect(await service.metrics()).toContain('rescind_http_malformed_total{listener="public",reason="timeout"} 2');
   });
 });

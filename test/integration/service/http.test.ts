@@ -182,7 +182,7 @@ test('logs JSON lines in UTC, with an id for each request, and no secret', async
   const response = await fetch(`${url}/?access_token=very-secret`, { headers: { 'X-Request-Id': long } });
   const requestId = response.headers.get('x-request-id');
   expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
-  const line = await waitFor('the line', () => events().find(({ event }) => event === 'request'));
+  const line = await waitFor('the request is logged', () => events().find(({ event }) => event === 'request'));
   expect(line).toMatchObject({ level: 'info', method: 'GET', route: '/', status: 200, requestId });
   expect(line.onlyHere).toBeUndefined();
   expect(events().find(({ event }) => event === 'answering')).toMatchObject({ onlyHere: true, requestId });
@@ -207,7 +207,7 @@ test('serves the management pages on the management port only', async () => {
     return { status: response.status, text: await response.text() };
   };
   expect(await page(managementUrl, '/livez')).toEqual({ status: 200, text: '{"status":"pass"}' });
-  const ready = await waitFor('ready', async () => {
+  const ready = await waitFor('the service is ready', async () => {
     const answer = await page(managementUrl, '/readyz');
     return answer.status === 200 && answer;
   });

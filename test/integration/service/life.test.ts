@@ -92,7 +92,7 @@ test('a wrong configuration is refused with all its errors, and no secret', asyn
 
 test('a port in use is reported with its variable', async () => {
   const other = createServer().listen(0);
-  await waitFor('the port', () => other.listening);
+  await waitFor('the other server listens', () => other.listening);
   const { port } = other.address() as AddressInfo;
   const service = startProcess(main, { ...ports, PORT: String(port) });
   expect(await service.exit).toBe(1);

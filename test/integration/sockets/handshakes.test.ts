@@ -70,7 +70,7 @@ test('a connection that sends no token is closed in time', async () => {
   const silent = await openRawClient(`${url}/socket.io/?EIO=4&transport=websocket`);
   await silent.text('0');
   const mute = await openRawClient(ws.url);
-  await waitFor('both are closed', () => silent.closed() && mute.closed(), 20_000);
+  await waitFor('both sockets are closed', () => silent.closed() && mute.closed(), 20_000);
   expect(mute.closed()).toEqual({ code: 4400, reason: 'request_invalid' });
 }, 40_000);
 

@@ -94,7 +94,7 @@ test('cuts a client that reads too slowly', async () => {
   const client = await openRawSocketIo(url, { token: kit.token() });
   await client.text('40');
   client.socket.pause();
-  await waitFor('the client is cut', () => {
+  await waitFor('the client is disconnected', () => {
     io.emit('data', 'x'.repeat(50_000));
     return ends.length > 0;
   });

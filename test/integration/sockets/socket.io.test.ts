@@ -74,7 +74,7 @@ test('ends the sockets of a session, of a user and of a token, and no others', a
   expect(await clients.other.emitWithAck('hello', 1)).toBe(1);
 
   kit.revoke({ claim: 'client_id', value: 'app-1' });
-  await waitFor('all ends', () => !clients.other.connected);
+  await waitFor('every socket ends', () => !clients.other.connected);
 });
 
 test('leaves a token alone that was issued after the cut-off of its user', async () => {

@@ -219,7 +219,7 @@ test('limits size, rate and what a client leaves unread', async () => {
   const slow = await open(kit.token());
   slow.socket.pause();
   const socket = connected.at(-1);
-  await waitFor('the client is cut', () => {
+  await waitFor('the client is disconnected', () => {
     socket?.send('x'.repeat(50_000));
     return ends.some(({ code }) => code === 'too_slow');
   });

@@ -81,7 +81,7 @@ describe('a key source', () => {
       await serving('3000'),
       await serving('3599 seconds'),
     ];
-    await waitFor('two more fetches of both', () => almostStale.requests() === 3 && longStale.requests() === 3);
+    await waitFor('two more fetches by both sources', () => almostStale.requests() === 3 && longStale.requests() === 3);
     expect([fresh.requests(), wrong.requests()]).toEqual([1, 1]);
   });
 
@@ -107,7 +107,7 @@ describe('a key source', () => {
     await source.ready();
     verifier.verify(tokenOf(first), NOW);
     server.serve(publicJwks([second]));
-    await waitFor('the second key', () => source.kids().includes(second.kid));
+    await waitFor('the second key is fetched', () => source.kids().includes(second.kid));
     verifier.verify(tokenOf(second), NOW);
     expect(() => verifier.verify(tokenOf(first), NOW)).toThrow(expect.objectContaining({ code: 'token_key_unknown' }));
   });
@@ -349,7 +349,7 @@ describe('an unusable set', () => {
     expect(logged('keys_fetch_failed')[0]?.fields).toMatchObject({ error: expect.stringContaining(result) });
     expect(JSON.parse([...documents.texts.values()][0] ?? '').jwks).toEqual(JSON.parse(kept ?? '').jwks);
     server.serve(publicJwks([second]));
-    await waitFor('the next good one', () => source.kids().includes(second.kid));
+    await waitFor('a good response is fetched', () => source.kids().includes(second.kid));
     expect(source.health()).toMatchObject([{ status: 'pass', lastError: null }]);
   });
 
@@ -374,7 +374,7 @@ describe('an unusable set', () => {
     });
     const { telemetry, fetches } = recordingTelemetry();
     open(server.url, { telemetry });
-    await waitFor('the end of it', () => fetches('too_large') === 1 && closed);
+    await waitFor('the connection is closed', () => fetches('too_large') === 1 && closed);
     expect(sent).toBeLessThan(50_000_000);
   });
 
@@ -436,7 +436,7 @@ describe('stored keys', () => {
     server.serve(publicJwks([second]));
     const source = open(server.url, { documents });
     expect(source.kids()).toEqual([first.kid]);
-    await waitFor('the second key', () => source.kids().includes(second.kid));
+    await waitFor('the second key is fetched', () => source.kids().includes(second.kid));
     expect(source.kids()).toEqual([second.kid]);
     expect(documents.texts.get(documentOf(server.url))).toContain(second.kid);
   });
@@ -518,7 +518,7 @@ describe('closing', () => {
     const source = openKeySource({ url: server.url, telemetry });
     const ready = source.ready();
     const ensured = source.ensure('x');
-    await waitFor('the request', () => server.requests() === 1);
+    await waitFor('the request arrives', () => server.requests() === 1);
     await source.close();
     await expect(ready).rejects.toMatchObject({ code: 'stopping' });
     await expect(ensured).resolves.toBe(false);

@@ -80,7 +80,7 @@ test('counts refused logins of a minute in two rows, and those of unknown names 
   const sub = await service.subOf();
   await ada.post(`/admin/users/${sub}/suspend`, { why: 'unpaid', reason: 'payment_overdue' });
   expect((await refresh(token)).status).toBe(400);
-  const refused = await waitFor('every refusal', async () => {
+  const refused = await waitFor('every refusal is recorded', async () => {
     const found = await eventsOf(service, '?type=login_refused');
     return found.length >= 2 && (await eventsOf(service, '?type=refresh_refused')).length === 1 && found;
   });
@@ -154,18 +154,18 @@ test('streams events as they commit, from now, from a position, or from a time',
   const sub = await service.subOf();
   await service.login();
   const live = openStream(service.adminUrl, `?sub=${sub}`);
-  await waitFor('the stream', live.isOpen);
+  await waitFor('the stream is open', live.isOpen);
   await service.login();
   await service.register({ username: 'grace', password: 'correct horse battery' });
   await service.ada.post(`/admin/users/${sub}/log-out`, { why: 'asked for it' });
-  await waitFor('every event', () => live.types().length === 3);
+  await waitFor('three events have arrived', () => live.types().length === 3);
   expect(live.types()).toEqual(['login', 'session_ended', 'session_ended']);
   const [first] = live.frames.filter(({ type }) => type !== undefined);
   await live.close();
 
   const resumed = openStream(service.adminUrl, '', { 'Last-Event-ID': String(first?.seq) });
   const since = openStream(service.adminUrl, '?since=0&type=login');
-  await waitFor('both', () => resumed.types().length === 3 && since.types().length === 2);
+  await waitFor('both streams have their events', () => resumed.types().length === 3 && since.types().length === 2);
   expect(resumed.types()).toEqual(['account_created', 'session_ended', 'session_ended']);
   await Promise.all([resumed.close(), since.close()]);
   expect((await service.ada.get('/admin/events?until=9')).status).toBe(200);
@@ -202,12 +202,12 @@ test('ends a stream whose operator was removed, or lost the scope, with the reas
   const withOperators = (given: object) => writeOperators(directory, given);
   withOperators(operators(['admin:events:read']));
   const stream = () => openStream(service.adminUrl, '', basic('watcher'));
-  await waitFor('the operator', async () => {
+  await waitFor('the operator is known', async () => {
     const { status } = await fetch(`${service.adminUrl}/admin/events`, { headers: basic('watcher') });
     return status === 200;
   });
   const streams = [stream(), stream()];
-  for (const one of streams) await waitFor('the stream', one.isOpen);
+  for (const one of streams) await waitFor('every stream is open', one.isOpen);
   withOperators(operators(['admin:audit']));
   for (const one of streams) expect(await one.ended()).toEqual({ end: { reason: 'credentials_withdrawn' } });
   expect((await service.ada.get('/admin/events')).status).toBe(200);
@@ -216,7 +216,7 @@ test('ends a stream whose operator was removed, or lost the scope, with the reas
 test('ends its streams when the service stops', async () => {
   const service = await openAdministered();
   const stream = openStream(service.adminUrl, '');
-  await waitFor('the stream', stream.isOpen);
+  await waitFor('the stream is open', stream.isOpen);
   await service.close();
   expect(await stream.ended()).toEqual({ end: { reason: 'stopping' } });
 });

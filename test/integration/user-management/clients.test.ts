@@ -107,7 +107,7 @@ describe('renewal by token', () => {
     const early = await renew(access);
     expect([early.status, early.body]).toMatchObject([200, { renewed: false, access_token: access }]);
     expect(early.body.refresh_in).toBeLessThanOrEqual(2);
-    const later = await waitFor('half of its life', async () => {
+    const later = await waitFor('half of the life of the token is over', async () => {
       const answer = await renew(access);
       return answer.body.renewed === true && answer;
     });

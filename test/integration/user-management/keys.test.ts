@@ -51,7 +51,7 @@ test('rotates by one call of an administrator, and keeps all sessions', async ()
   expect(answer.body).toMatchObject({ purpose: 'token', state: 'next', alg: 'RS256' });
   const { kid } = answer.body;
   const early = createLocalJWKSet((await send('/.well-known/jwks.json')).body as unknown as JSONWebKeySet);
-  await waitFor('the next key to sign', async () => {
+  await waitFor('the next key signs', async () => {
     const { items } = (await ada.get('/admin/keys')).body as { items: { kid: string; state: string }[] };
     return items.some((key) => key.kid === kid && key.state === 'active');
   });

@@ -38,7 +38,7 @@ describe('a login', () => {
       phone_number: null,
     });
     expect(notice.data.place).toMatch(/\.0\/24$|::\/48$/);
-    await waitFor('it is settled', async () => (await service.health())?.waiting === 0);
+    await waitFor('no notice waits', async () => (await service.health())?.waiting === 0);
     expect(service.receiver.requests()).toBe(1);
     expect(await service.health()).toMatchObject({ status: 'pass', dead: 0 });
   });
@@ -176,9 +176,9 @@ describe('the receiver', () => {
     expect(await service.health()).toMatchObject({ status: 'warn', waiting: 1, lastError: 'answered 503' });
     // Personal data is not sent to the target of a redirect.
     service.receiver.answer(307);
-    await waitFor('it has pointed elsewhere', async () => (await service.health())?.lastError === 'answered 307');
+    await waitFor('the redirect is reported', async () => (await service.health())?.lastError === 'answered 307');
     await service.receiver.stop();
-    await waitFor('nobody answers', async () => (await service.health())?.lastError === 'not reached');
+    await waitFor('the receiver is not reached', async () => (await service.health())?.lastError === 'not reached');
     expect(service.receiver.notices).toHaveLength(0);
   });
 
@@ -187,7 +187,7 @@ describe('the receiver', () => {
     await service.login(LAPTOP);
     service.receiver.answer(500);
     await service.login(STRANGER);
-    await waitFor('it is dead', async () => (await service.health())?.dead === 1);
+    await waitFor('one notice is given up', async () => (await service.health())?.dead === 1);
     expect(service.receiver.requests()).toBe(3);
     expect(await service.health()).toMatchObject({ status: 'warn', waiting: 0 });
     expect(service.lines.join('')).toContain('notice_dead');
@@ -247,6 +247,6 @@ test('notifies the owner of a session recovered from another network, and not fr
   const { data } = await service.receiver.notice('session.recovered');
   expect(data).toMatchObject({ username: USER.username, sid: answer.sid, place: '203.0.113.0/24' });
   expect(data.not_me).toEqual(expect.any(String));
-  await waitFor('it is settled', async () => (await service.health())?.waiting === 0);
+  await waitFor('no notice waits', async () => (await service.health())?.waiting === 0);
   expect(service.receiver.requests()).toBe(1);
 });

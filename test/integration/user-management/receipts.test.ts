@@ -32,12 +32,12 @@ test('Prefer: wait answers with the receipt, complete or not, and states what wa
   expect((await a()).body).toEqual({ nextMs: 250 });
   await b();
   const pending = waiting('respond-async, wait=10').post('/admin/revocations', revocation('s-1'));
-  const { epoch, seq, txn } = await waitFor('the revocation', async () => {
+  const { epoch, seq, txn } = await waitFor('the revocation is listed', async () => {
     const { items } = (await service.ada.get('/admin/revocations?limit=1')).body as { items: { seq: number }[] };
     return items[0] as { epoch: string; seq: number; txn: string } | undefined;
   });
-  await waitFor('it is accepted', async () => (await a({ epoch, seq })).status === 200);
-  await waitFor('it is accepted', async () => (await b({ epoch, seq })).status === 200);
+  await waitFor('the report is accepted', async () => (await a({ epoch, seq })).status === 200);
+  await waitFor('the other report is accepted', async () => (await b({ epoch, seq })).status === 200);
   const done = await pending;
   expect([done.status, done.headers.get('preference-applied')]).toEqual([201, 'wait=10']);
   expect(done.body).toMatchObject({ txn, receipt: { of: 2, reached: 2, left: 0, complete: true, missing: [] } });

@@ -145,7 +145,7 @@ test('cuts off at the start the tokens of a client that CLIENTS_FILE narrowed wh
   const after = await openUserManagement(environment, directory);
   const active = async (token: string) =>
     (await after.form('/oauth2/introspect', { token }, basic('prices', FEED_SECRET))).body.active;
-  await waitFor('the cut-off', async () => !(await active(narrowed.access)), 10_000);
+  await waitFor('the cut-off is enforced', async () => !(await active(narrowed.access)), 10_000);
   expect(await active(other.access)).toBe(true);
   const next = await after.refresh(narrowed.refresh, { client_id: 'app' });
   await after.close();

@@ -74,7 +74,7 @@ test('reads the files again at SIGHUP: ends the stream of a removed client, and 
   expect((await introspect(OTHER_SECRET)).status).toBe(200);
   expect((await introspect(FEED_SECRET)).status).toBe(401);
   for (let times = 0; times < 3; times++) issuer.kill('SIGHUP');
-  await waitFor('more reloads', () => count(issuer, 'configuration_reloaded') >= 2, 10_000);
+  await waitFor('two reloads are logged', () => count(issuer, 'configuration_reloaded') >= 2, 10_000);
   expect(await metricOf(issuer.managementUrl, 'rescind_feed_readers_ended_total{reason="client_removed"}')).toMatch(
     / 1$/,
   );
@@ -109,7 +109,11 @@ test.each([
   expect(await metricOf(issuer.managementUrl, 'rescind_configuration_files_refused')).toMatch(/ 1$/);
   writeSecrets(next, { prices: OTHER_SECRET });
   renameSync(next, file);
-  await waitFor('the mended file', async () => (await issuer.feedStatus('prices', OTHER_SECRET)) === 200, 10_000);
+  await waitFor(
+    'the mended file is applied',
+    async () => (await issuer.feedStatus('prices', OTHER_SECRET)) === 200,
+    10_000,
+  );
   expect((await checkOf(issuer.managementUrl, 'configuration')).check?.status).toBe('pass');
 });
 
@@ -125,9 +129,9 @@ test('reads operators and clients again when their files change', async () => {
   };
   expect((await list()).status).toBe(200);
   writeSecrets(clients, { mobile: { name: 'Mobile', authMethod: 'none' } });
-  await waitFor('the new client', async () => (await list()).text.includes('"mobile"'), 10_000);
+  await waitFor('the new client is listed', async () => (await list()).text.includes('"mobile"'), 10_000);
   writeSecrets(operators, { bob: { secret: OPERATOR, scopes: ['admin:clients:read'] } });
-  await waitFor('the removed operator', async () => (await list()).status === 401, 10_000);
+  await waitFor('the removed operator is refused', async () => (await list()).status === 401, 10_000);
 });
 
 test('cuts off the tokens of a client that a file narrows or removes, and no others', async () => {
@@ -149,13 +153,21 @@ test('cuts off the tokens of a client that a file narrows or removes, and no oth
   const login = async (client: string) => (await post('/login', { ...USER, client_id: client })).body;
   const [web, ofMobile, ofDesktop] = [await login('web'), await login('mobile'), await login('desktop')];
   writeSecrets(clients, { mobile: { ...mobile, audience: ['orders'] }, desktop: { ...desktop, name: 'Another name' } });
-  await waitFor('the narrowed client', async () => !(await accepted(ofMobile.access_token)), 10_000);
+  await waitFor(
+    'the token of the narrowed client is refused',
+    async () => !(await accepted(ofMobile.access_token)),
+    10_000,
+  );
   expect([await accepted(web.access_token), await accepted(ofDesktop.access_token)]).toEqual([true, true]);
   const fields = { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: String(ofMobile.refresh_token) };
   const refreshed = await form('/oauth2/token', fields);
   expect(decodeJwt(String(refreshed.body.access_token)).aud).toEqual(['orders']);
   writeSecrets(clients, { mobile: { ...mobile, audience: ['orders'] } });
-  await waitFor('the removed client', async () => !(await accepted(ofDesktop.access_token)), 10_000);
+  await waitFor(
+    'the token of the removed client is refused',
+    async () => !(await accepted(ofDesktop.access_token)),
+    10_000,
+  );
   expect([await accepted(web.access_token), await accepted(refreshed.body.access_token)]).toEqual([true, true]);
   expect(count(issuer, 'clients_narrowed')).toBe(2);
   const audit = createClient(issuer.adminUrl);
@@ -195,7 +207,7 @@ test('reads the feed secret of a guarded service again when Kubernetes swaps the
   writeSecrets(join(issuer.directory, 'feed-clients.json'), { prices: OTHER_SECRET });
   issuer.kill('SIGHUP');
   await waitFor(
-    'the refused secret',
+    'the refused secret is logged',
     () => prices.lines.some(({ event, reason }) => event === 'feed_connection_lost' && reason === 'unauthorized'),
     15_000,
   );

@@ -57,7 +57,11 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     expect(logged(service, 'storage_failed').filter((line) => line.includes('"database"'))).toHaveLength(1);
 
     disk.free();
-    await waitFor('the storage to be well', async () => (await readiness(service)).storage?.status === 'pass', 10_000);
+    await waitFor(
+      'the storage check passes',
+      async () => (await readiness(service)).storage?.status === 'pass',
+      10_000,
+    );
     expect((await readiness(service)).status).toBe(200);
     expect(await metric(service, 'rescind_writes_refused{reason="storage_unavailable"}')).toBe(0);
     expect((await service.refresh(before.refresh)).status).toBe(200);
@@ -74,7 +78,11 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'warn', reason: 'full' } });
     expect(await metric(service, 'rescind_storage_failures_total{file="high_water",reason="full"}')).toBeGreaterThan(0);
     disk.free();
-    await waitFor('the mark to be written', async () => (await readiness(service)).storage?.status === 'pass', 10_000);
+    await waitFor(
+      'the high-water mark is written',
+      async () => (await readiness(service)).storage?.status === 'pass',
+      10_000,
+    );
   });
 });
 

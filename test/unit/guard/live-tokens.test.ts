@@ -211,7 +211,7 @@ test('ends a mass of tokens in slices, and other work comes in between', async (
   };
   kit.revoke({ claim: 'sub', value: 'user-1' });
   setImmediate(turn);
-  await waitFor('all have ended', () => ended === count);
+  await waitFor('every connection has ended', () => ended === count);
   expect(turns).toBeGreaterThanOrEqual(5);
 }, 60_000);
 
