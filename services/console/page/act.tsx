@@ -25,7 +25,7 @@ export interface Act {
   readonly reason?: string;
   /** What it cuts off: counted first, by the code that would revoke. Undefined: it ends no session. */
   readonly cutoffs?: readonly object[];
-  /** `one` session: two clicks. One `person`: the count, and why. `wide`: the number of sessions has to be typed. */
+  /** How it is confirmed. `one` and `person`: by the button of the dialog. `wide`: the number of sessions has to be typed, too. */
   readonly tier: 'one' | 'person' | 'wide';
   readonly consequence?: string;
   readonly done?: (() => void) | undefined;
@@ -37,7 +37,7 @@ interface Result {
   readonly revocation?: { readonly txn: string; readonly receipt?: Receipt } | null;
 }
 
-/** The button of an act, its preview, its confirmation and what came of it: how many instances deny it by now. */
+/** The button of an act. Its dialog has the preview, the confirmation, and then how many instances deny it. */
 export function ActButton({ act, isMain }: { readonly act: Act; readonly isMain?: boolean }) {
   const [isOpen, setOpen] = useState(false);
   if (!may(act.operation)) return null;

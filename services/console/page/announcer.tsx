@@ -2,10 +2,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { useLive } from './live.ts';
 import { sentenceOfReceipt } from './receipt-text.ts';
 
-/** Shortest time between two sentences that are read aloud, in ms. */
+/** How long a sentence stays unchanged before it is read aloud, in ms. */
 const PAUSE_MS = 5_000;
 
-/** The one polite live region: at most one sentence in 5 s, about the newest revocation. */
+/** The live region of the page: once nothing has changed for `PAUSE_MS`, a sentence about the newest revocation. */
 export function Announcer() {
   const { revocations, receipts } = useLive();
   const [text, setText] = useState('');

@@ -21,8 +21,8 @@ interface Problem {
   readonly issues?: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** Called when the session of the operator is over: the page asks to log in over what it shows. */
 let loggedOut: () => void = () => undefined;
+/** Sets the listener that is called when the session of the operator is over. */
 export function onLoggedOut(listener: () => void): void {
   loggedOut = listener;
 }
@@ -91,6 +91,7 @@ export interface Page<T> {
   readonly next?: string;
 }
 
+/** A session, as `GET /admin/sessions` returns it. Times are ms since 1970. */
 export interface Session {
   readonly sid: string;
   readonly sub: string;
@@ -107,6 +108,7 @@ export interface Session {
   readonly endReason: string | null;
 }
 
+/** A user, as `GET /admin/users` returns it. Times are ms since 1970. */
 export interface User {
   readonly sub: string;
   readonly username: string;
@@ -118,6 +120,7 @@ export interface User {
   readonly secondFactor: boolean;
 }
 
+/** What a command would end, as `POST /admin/revocations/preview` returns it. */
 export interface Preview {
   readonly sessions: number;
   readonly subjects: number;

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, sentenceOf } from './api.ts';
 import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
-import { Link, setQuery, usePlace } from './router.tsx';
+import { Link, setQuery, useAddress } from './router.tsx';
 import { countText } from './text.ts';
 
 interface Entry {
@@ -27,7 +27,7 @@ const FILTERS = ['who', 'operation', 'target', 'result'] as const;
 
 /** Who did what and why, executed or refused, with whether the entries are intact. */
 export function Audit() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   const filter = new URLSearchParams();
   for (const name of FILTERS) {
     const value = query.get(name);

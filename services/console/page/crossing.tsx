@@ -10,12 +10,15 @@ import { Tiles } from './tiles.tsx';
 interface CrossingProps {
   readonly revocation: Revocation;
   readonly receipt: Receipt;
-  /** Whether it is replayed once when it is shown: after an act of one's own. */
+  /** Whether it is replayed once when it is shown, as after a command of this operator. Default: no. */
   readonly isOwn?: boolean;
 }
 
 /** How long a replay takes on the screen, in ms. */
 const REPLAY_MS = 2_500;
+/** The newest revocations whose times are drawn behind the curve, and the fewest for which that is done. */
+const COMPARED = 100;
+const MIN_COMPARED = 5;
 const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 /** How a revocation crosses the fleet: the arrival curve above, a tile for each instance below, and the same replayed slowed. */
@@ -24,9 +27,9 @@ export function Crossing({ revocation, receipt, isOwn = false }: CrossingProps) 
   const times = timesOf(receipt);
   const total = Math.max(1, times.at(-1) ?? 1);
   const replay = useReplay(total, isOwn, revocation.txn);
-  const before = propagation.slice(-100);
+  const before = propagation.slice(-COMPARED);
   const band =
-    before.length < 5
+    before.length < MIN_COMPARED
       ? undefined
       : { from: Math.min(...before.map(({ p50 }) => p50)), to: Math.max(...before.map(({ p99 }) => p99)) };
   const atMs = replay.atMs ?? Number.POSITIVE_INFINITY;
@@ -55,7 +58,7 @@ export function Crossing({ revocation, receipt, isOwn = false }: CrossingProps) 
         <output>{msText(Math.min(atMs, total))}</output>
         <span class="about">
           took {msText(receipt.lastMs)}, shown {Math.max(1, Math.round(REPLAY_MS / total))}× slower
-          {band && '; grey: p50 to p99 of the last 100'}
+          {band && `; grey: p50 to p99 of the last ${COMPARED}`}
         </span>
       </div>
       <Tiles receipt={receipt} atMs={atMs} />

@@ -5,20 +5,21 @@ import { msText } from './text.ts';
 
 interface CurveProps {
   readonly receipt: Receipt;
-  /** Shows the state so many ms after the commit. Default: the end. */
+  /** The time since the commit whose state is shown, in ms. Default: the end. */
   readonly atMs?: number;
   /** Without axes, 120 pixels wide. */
   readonly isSmall?: boolean;
-  /** Behind the curve: from which to which time other revocations took, in ms. */
+  /** Drawn behind the curve: the range of the times of other revocations, in ms. */
   readonly band?: { readonly from: number; readonly to: number } | undefined;
 }
 
+/** The ends of the axis, and its marks. */
 const FIRST_MS = 1;
 const LAST_MS = 15_000;
-const MARKS = [1, 10, 100, 1_000, 10_000];
+const MARKS_MS = [1, 10, 100, 1_000, 10_000];
 
-/** Place of a time on the logarithmic axis, from 0 to 1. */
-function placeOf(ms: number): number {
+/** The position of a time on the logarithmic axis, from 0 to 1. */
+function positionOf(ms: number): number {
   return Math.min(1, Math.max(0, Math.log(Math.max(ms, FIRST_MS)) / Math.log(LAST_MS / FIRST_MS)));
 }
 
@@ -34,7 +35,7 @@ export function Curve({ receipt, atMs = Number.POSITIVE_INFINITY, isSmall = fals
   }, [isSmall]);
   const height = isSmall ? 30 : 200;
   const [left, right, top, bottom] = isSmall ? [1, 1, 2, 2] : [44, 14, 10, 44];
-  const x = (ms: number) => left + placeOf(ms) * (width - left - right);
+  const x = (ms: number) => left + positionOf(ms) * (width - left - right);
   const y = (share: number) => height - bottom - share * (height - top - bottom);
   const times = timesOf(receipt).filter((ms) => ms <= atMs);
   const known = receipt.members.filter(({ ms }) => ms === null).length;
@@ -77,7 +78,7 @@ export function Curve({ receipt, atMs = Number.POSITIVE_INFINITY, isSmall = fals
               </text>
             </g>
           ))}
-          {MARKS.map((ms) => (
+          {MARKS_MS.map((ms) => (
             <g key={ms}>
               <path class="grid" d={`M${x(ms)} ${y(1)}V${y(0)}`} />
               <text x={x(ms)} y={height - 8} text-anchor={ms === FIRST_MS ? 'start' : 'middle'}>

@@ -3,7 +3,7 @@ import type { Instance } from '../src/frames.ts';
 import { Crossing } from './crossing.tsx';
 import { useLive, useTime } from './live.ts';
 import { Ago, Card, Stale, StateWord, Title } from './parts.tsx';
-import { Link, setQuery, usePlace } from './router.tsx';
+import { Link, setQuery, useAddress } from './router.tsx';
 import { ageText, countText, denialText, shortId } from './text.ts';
 import { Tiles } from './tiles.tsx';
 
@@ -57,11 +57,11 @@ export function Fleet() {
   );
 }
 
-/** Rows at a time: a thousand would cost a second of layout. */
+/** How many rows are shown at a time: the layout of a thousand takes a second. */
 const ROWS = 50;
 
 function InstanceTable({ instances }: { readonly instances: readonly Instance[] }) {
-  const { query } = usePlace();
+  const { query } = useAddress();
   const [from, setFrom] = useState(0);
   const { now } = useTime();
   const wanted = query.get('q')?.toLowerCase() ?? '';

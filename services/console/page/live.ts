@@ -3,7 +3,7 @@ import type { Frame, Instance, Me, Propagation, Receipt, Revocation, UserEvent }
 import { fromRows } from '../src/frames.ts';
 import { OWN_PAGE, onLoggedOut } from './api.ts';
 
-/** `out`: nobody is logged in. `behind`: two beats are missing. `frozen`: nothing arrives any more. */
+/** `out`: nobody is logged in. `behind`: no frame for `BEHIND_MS`. `frozen`: none for `FROZEN_MS`. */
 export type Status = 'connecting' | 'live' | 'behind' | 'frozen' | 'out';
 
 /** What the stream has sent. It is replaced, never changed. */
@@ -19,6 +19,7 @@ export interface Live {
   readonly missedEvents: number;
 }
 
+/** The most events that a tab keeps in memory. */
 const KEPT_EVENTS = 2_000;
 
 const NOTHING: Live = {
@@ -34,11 +35,13 @@ const BEHIND_MS = 3_000;
 const FROZEN_MS = 10_000;
 /** Shortest time between two updates of the page: ten a second. */
 const UPDATE_MS = 100;
+/** The pause before a lost stream is opened again. */
 const RETRY_MS = 1_500;
+/** The name of the lock of the tab that has the stream, and of the channel to the others. */
 const LOCK = 'rescind-console-stream';
 
 let live = NOTHING;
-let isOut = false;
+let isLoggedOut = false;
 /** The server's time of the last frame, and when it arrived by the monotonic clock of the browser. */
 let beat: { readonly now: number; readonly at: number } | undefined;
 const listeners = new Set<() => void>();
@@ -60,7 +63,7 @@ const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at :
 export const lastBeat = (): number | undefined => beat?.now;
 
 function statusOf(): Status {
-  if (isOut) return 'out';
+  if (isLoggedOut) return 'out';
   if (!beat) return 'connecting';
   const silentMs = performance.now() - beat.at;
   return silentMs > FROZEN_MS ? 'frozen' : silentMs > BEHIND_MS ? 'behind' : 'live';
@@ -70,11 +73,11 @@ function apply(frame: Frame): void {
   switch (frame.type) {
     case 'begin':
       live = NOTHING;
-      isOut = false;
+      isLoggedOut = false;
       break;
     case 'beat':
       beat = { now: frame.now, at: performance.now() };
-      isOut = false;
+      isLoggedOut = false;
       break;
     case 'me':
       live = { ...live, me: frame.me };
@@ -106,7 +109,7 @@ function apply(frame: Frame): void {
       break;
     }
     case 'ended':
-      isOut = true;
+      isLoggedOut = true;
       break;
   }
   changed();
@@ -115,7 +118,7 @@ function apply(frame: Frame): void {
 /** Between the tabs of this browser: one of them has the stream, the others get its frames. */
 type Message =
   | { readonly kind: 'frame'; readonly frame: Frame }
-  | { readonly kind: 'state'; readonly live: Live; readonly now: number; readonly isOut: boolean }
+  | { readonly kind: 'state'; readonly live: Live; readonly now: number; readonly isLoggedOut: boolean }
   | { readonly kind: 'hello' }
   | { readonly kind: 'logged-in' };
 
@@ -127,22 +130,22 @@ channel.onmessage = ({ data }: MessageEvent<Message>) => {
   if (data.kind === 'frame') apply(data.frame);
   else if (data.kind === 'state' && !isLeader) {
     live = data.live;
-    isOut = data.isOut;
+    isLoggedOut = data.isLoggedOut;
     beat = { now: data.now, at: performance.now() };
     changed();
-  } else if (data.kind === 'hello' && isLeader && beat) post({ kind: 'state', live, now: serverNow(), isOut });
+  } else if (data.kind === 'hello' && isLeader && beat) post({ kind: 'state', live, now: serverNow(), isLoggedOut });
   else if (data.kind === 'logged-in') resume();
 };
 const post = (message: Message) => channel.postMessage(message);
 
-function out(): void {
-  isOut = true;
+function showLogin(): void {
+  isLoggedOut = true;
   live = NOTHING;
   changed();
 }
 
 function resume(): void {
-  isOut = false;
+  isLoggedOut = false;
   beat = undefined;
   wake();
   changed();
@@ -156,7 +159,7 @@ export function loggedIn(): void {
 
 /** Keeps the live stream open in one tab of the browser: a browser has six connections to a host. */
 export function startLive(): void {
-  onLoggedOut(out);
+  onLoggedOut(showLogin);
   post({ kind: 'hello' });
   void navigator.locks.request(LOCK, async () => {
     isLeader = true;
@@ -170,7 +173,7 @@ async function follow(): Promise<void> {
   try {
     const response = await fetch('/api/stream', { headers: OWN_PAGE, cache: 'no-store' });
     if (response.status === 401) {
-      out();
+      showLogin();
       post({ kind: 'frame', frame: { type: 'ended' } });
       return await woken;
     }
@@ -181,9 +184,9 @@ async function follow(): Promise<void> {
       }
     }
   } catch {
-    // The connection is lost: the page shows for how long.
+    // The connection is lost. The page shows since when nothing has arrived.
   }
-  if (isOut) return woken;
+  if (isLoggedOut) return woken;
   await Promise.race([new Promise((done) => setTimeout(done, RETRY_MS)), woken]);
 }
 

@@ -3,7 +3,7 @@ import type { UserEvent } from '../src/frames.ts';
 import { may, useLive } from './live.ts';
 import { Ago, Card, Notice, Stale, Title } from './parts.tsx';
 import { Link } from './router.tsx';
-import { countText, denialText, strangersText } from './text.ts';
+import { countText, denialText, untrustedText } from './text.ts';
 
 /** One line of the log: a revocation, or what happened to a user. */
 interface Line {
@@ -17,10 +17,12 @@ interface Line {
   readonly gap: number;
 }
 
-/** The newest lines that are shown; the others are counted. */
+/** How many of the newest lines are shown; the others are counted. */
 const SHOWN = 300;
+/** Whoever has scrolled down further reads: the list pauses. */
+const READING_PX = 40;
 
-/** The revocations and the events of users as they are appended. Rows above the ones that are read do not push them down. */
+/** The revocations and the events of users as they are appended. While an operator reads further down, no new line is shown. */
 export function Log() {
   const { revocations, events, missedEvents } = useLive();
   const [pausedAt, setPausedAt] = useState<number>();
@@ -82,7 +84,7 @@ export function Log() {
             class="log"
             aria-label="Lines of the log"
             onScroll={(event) => {
-              if (event.currentTarget.scrollTop > 40 && pausedAt === undefined) setPausedAt(newest);
+              if (event.currentTarget.scrollTop > READING_PX && pausedAt === undefined) setPausedAt(newest);
             }}
           >
             {shown.length === 0 && <p class="empty">Nothing yet.</p>}
@@ -143,7 +145,7 @@ function textOf(event: UserEvent, showsUser: boolean): string {
     showsUser ? (username ?? sub ?? 'an unknown name') : '',
     (reason ?? code ?? '').replaceAll('_', ' '),
     actor === null || actor === 'user' ? '' : `by ${actor}`,
-    deviceName === null ? (clientId ?? '') : strangersText(deviceName),
+    deviceName === null ? (clientId ?? '') : untrustedText(deviceName),
     count > 1 ? `${count} times` : '',
   ];
   return parts.filter((part) => part !== '').join(', ');

@@ -3,7 +3,7 @@ import { call, isRefusal } from './api.ts';
 import { loggedIn } from './live.ts';
 import { Field, Notice, useWork } from './parts.tsx';
 
-/** Asks for the password. Over the page, whose forms stay, when the session has ended meanwhile. */
+/** The login. When a session has ended it opens over the page, whose forms keep what they have. */
 export function Login() {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
@@ -57,11 +57,13 @@ const CodeField = (props: { readonly name: string; readonly value: string; onVal
   <Field label="Code of your authenticator" inputMode="numeric" autoComplete="one-time-code" isFocused {...props} />
 );
 
+/** Opens the dialog `StepUp` while it is mounted. */
 let open: (() => void) | undefined;
 
 /** Asks for the password again (RFC 9470). The act is not repeated: the operator confirms it once more. */
 export const requestStepUp = (): void => open?.();
 
+/** The dialog in which the operator authenticates again. */
 export function StepUp() {
   const [isOpen, setOpen] = useState(false);
   const [password, setPassword] = useState('');

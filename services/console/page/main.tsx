@@ -15,7 +15,7 @@ import { Now } from './now.tsx';
 import { Notice } from './parts.tsx';
 import { People } from './people.tsx';
 import { Revocations } from './revocations.tsx';
-import { Link, usePlace } from './router.tsx';
+import { Link, useAddress } from './router.tsx';
 import { SearchBox } from './search.tsx';
 import { Sessions } from './sessions.tsx';
 import { ageText, clockText, zoneText } from './text.ts';
@@ -45,9 +45,9 @@ const SECTIONS: readonly Section[] = [
 function App() {
   const { me } = useLive();
   const { status } = useTime();
-  const place = usePlace();
+  const address = useAddress();
   const main = useRef<HTMLElement>(null);
-  const section = SECTIONS.find(({ page }) => page === place.page);
+  const section = SECTIONS.find(({ page }) => page === address.page);
   const shown = SECTIONS.filter(({ requires }) => may(requires));
   useEffect(() => {
     document.title = `${section?.name ?? 'Not found'} · Rescind console`;
@@ -65,7 +65,7 @@ function App() {
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
         To the content
       </button>
-      <Sidebar sections={shown} current={place.page} />
+      <Sidebar sections={shown} current={address.page} />
       <div class="column">
         <TopBar />
         <Banners />
@@ -73,7 +73,7 @@ function App() {
           {section === undefined ? (
             <Notice kind="info">There is no such page.</Notice>
           ) : may(section.requires) ? (
-            <section.View key={place.id} id={place.id} />
+            <section.View key={address.id} id={address.id} />
           ) : (
             <Notice kind="info">Your account may not read this.</Notice>
           )}
@@ -155,6 +155,7 @@ function TopBar() {
   );
 }
 
+/** The difference of the two clocks above which the page shows it, in ms. */
 const PARTED_MS = 2_000;
 
 function Banners() {

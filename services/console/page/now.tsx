@@ -7,6 +7,8 @@ import { ageText, clockText, countText, denialText, msText } from './text.ts';
 
 const HOUR_MS = 3_600_000;
 const SECOND_MS = 1_000;
+/** The age from which a view is degraded. */
+const DEGRADED_MS = 10_000;
 const SHOWN = 10;
 
 /** One sentence and five numbers: whether all is well. */
@@ -46,7 +48,7 @@ export function Now() {
             oldest === null ? '—' : oldest < 1_000 ? `${Math.max(0, Math.round(oldest / 100) / 10)} s` : ageText(oldest)
           }
           of="degraded from 10 s"
-          isBad={oldest === null || oldest > 10_000}
+          isBad={oldest === null || oldest > DEGRADED_MS}
         />
         <Figure
           to="/revocations"

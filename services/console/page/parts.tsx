@@ -153,7 +153,7 @@ export function StateWord({ state }: { readonly state: InstanceState }) {
   );
 }
 
-/** Marks values that no longer are the present ones. */
+/** Marks values that are not present any more, with the time of the last frame. */
 export function Stale() {
   const { status } = useTime();
   const at = lastBeat();

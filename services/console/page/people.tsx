@@ -6,20 +6,23 @@ import { call, sentenceOf } from './api.ts';
 import { may } from './live.ts';
 import { EventRows } from './log.tsx';
 import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
-import { Link, setQuery, usePlace } from './router.tsx';
+import { Link, setQuery, useAddress } from './router.tsx';
 import { SessionRows } from './session-rows.tsx';
 import { dayText, shortId } from './text.ts';
 
-/** Users by the beginning of their names; or one, with sessions and what happened. */
+/** Users by the beginning of their names; or one user, with sessions and events. */
 export const People = ({ id }: { readonly id: string }) => (id === '' ? <Search /> : <Person sub={id} />);
 
+/** The pause in typing after which the list is requested, in ms. */
+const TYPING_MS = 200;
+
 function Search() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   const prefix = query.get('prefix') ?? '';
   const [text, setText] = useState(prefix);
   useEffect(() => setText(prefix), [prefix]);
   useEffect(() => {
-    const timer = setTimeout(() => setQuery({ prefix: text.trim() }), 200);
+    const timer = setTimeout(() => setQuery({ prefix: text.trim() }), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
   const list = useList<User>(`users${prefix === '' ? '' : `?prefix=${encodeURIComponent(prefix)}`}`);

@@ -4,9 +4,9 @@ import { useLive } from './live.ts';
 import { Ago, Card } from './parts.tsx';
 import { colorOf, msText } from './text.ts';
 
-/** Rows of the table twin. */
+/** How many of the newest revocations the table has. */
 const ROWS = 20;
-const HEIGHT = 220;
+const HEIGHT_PX = 220;
 
 /** How long revocations took to reach the instances over time, drawn by uPlot; the same numbers as a table. */
 export function PropagationChart() {
@@ -48,7 +48,9 @@ function Chart() {
       chart.current = new uPlot(optionsOf(element), latest.current, element);
     };
     draw();
-    const observer = new ResizeObserver(() => chart.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const observer = new ResizeObserver(() =>
+      chart.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
     observer.observe(element);
     // A canvas does not follow the style sheet.
     const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -94,7 +96,7 @@ function optionsOf(element: HTMLElement): uPlot.Options {
   });
   return {
     width: Math.max(200, element.clientWidth),
-    height: HEIGHT,
+    height: HEIGHT_PX,
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     scales: { y: { distr: 3 } },

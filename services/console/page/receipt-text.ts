@@ -1,7 +1,7 @@
 import type { Receipt } from '../src/frames.ts';
 import { msText } from './text.ts';
 
-/** At most so many names, then their number. */
+/** The most missing instances that are named; the others are counted. */
 const NAMED = 8;
 
 /** `98 of 100 deny it after 61 ms; missing prices-7 (lost)`. */

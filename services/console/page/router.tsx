@@ -1,10 +1,11 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
+/** The event of a changed address, beside `popstate` of the browser. */
 const CHANGED = 'rescind:navigated';
 
 /** An address of the page. */
-export interface Place {
+export interface PageAddress {
   /** The first segment; empty: the first page. */
   readonly page: string;
   /** The second segment; empty: the whole list. */
@@ -12,7 +13,7 @@ export interface Place {
   readonly query: URLSearchParams;
 }
 
-function currentPlace(): Place {
+function currentAddress(): PageAddress {
   const [page = '', id = ''] = location.pathname.slice(1).split('/');
   return { page, id: decodeURIComponent(id), query: new URLSearchParams(location.search) };
 }
@@ -25,7 +26,7 @@ export function navigate(to: string): void {
   scrollTo(0, 0);
 }
 
-/** Sets parameters of the address, so that a link shows the same. An empty value removes one. */
+/** Sets parameters of the address, so that a link to it shows the same. An empty value removes its parameter. */
 export function setQuery(values: Readonly<Record<string, string>>): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) {
@@ -37,16 +38,17 @@ export function setQuery(values: Readonly<Record<string, string>>): void {
   dispatchEvent(new Event(CHANGED));
 }
 
-export function usePlace(): Place {
-  const [place, setPlace] = useState(currentPlace);
+/** The present address, again whenever it changes. */
+export function useAddress(): PageAddress {
+  const [address, setAddress] = useState(currentAddress);
   useEffect(() => {
-    const read = () => setPlace(currentPlace());
+    const read = () => setAddress(currentAddress());
     for (const type of ['popstate', CHANGED]) addEventListener(type, read);
     return () => {
       for (const type of ['popstate', CHANGED]) removeEventListener(type, read);
     };
   }, []);
-  return place;
+  return address;
 }
 
 interface LinkProps {

@@ -12,8 +12,8 @@ export function SearchBox() {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     void work.run(async () => {
-      const place = await find(text.trim());
-      navigate(place);
+      const address = await find(text.trim());
+      navigate(address);
       setText('');
     });
   };
@@ -42,6 +42,10 @@ export function SearchBox() {
 /** A compact JWS (RFC 7515 section 3.1). */
 const TOKEN = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
 
+/** Ids have at least this many characters; shorter text is a name. */
+const MIN_ID_LENGTH = 16;
+
+/** @returns the address of the page of what has this id, or of the users whose names begin so. @throws Error for a token, or without a text */
 async function find(text: string): Promise<string> {
   if (text === '') throw new Error('Enter a name or an id.');
   if (TOKEN.test(text))
@@ -54,8 +58,7 @@ async function find(text: string): Promise<string> {
           () => false,
         )
       : Promise.resolve(false);
-  // A name is no id: an id has at least 16 characters.
-  if (text.length >= 16) {
+  if (text.length >= MIN_ID_LENGTH) {
     if (await exists('getRevocation', `/admin/revocations/${id}`)) return `/revocations/${id}`;
     if (await exists('getSession', `/admin/sessions/${id}`)) return `/sessions?sid=${id}`;
     if (await exists('getUser', `/admin/users/${id}`)) return `/people/${id}`;

@@ -4,7 +4,7 @@ import type { Session } from './api.ts';
 import { may } from './live.ts';
 import { Ago } from './parts.tsx';
 import { Link } from './router.tsx';
-import { isoText, strangersText } from './text.ts';
+import { isoText, untrustedText } from './text.ts';
 
 interface SessionRowsProps {
   readonly sessions: readonly Session[];
@@ -50,10 +50,10 @@ export function SessionRows({ sessions, showsUser, changed, choose }: SessionRow
               </td>
             )}
             <td data-label="Device" class={showsUser ? '' : 'main'} title={`sid ${one.sid}`}>
-              {one.deviceName === null ? 'no name' : <bdi>{strangersText(one.deviceName)}</bdi>}
+              {one.deviceName === null ? 'no name' : <bdi>{untrustedText(one.deviceName)}</bdi>}
             </td>
             <td data-label="Client">{one.clientId}</td>
-            <td data-label="From" title={strangersText(one.origin.userAgent ?? '')}>
+            <td data-label="From" title={untrustedText(one.origin.userAgent ?? '')}>
               {one.origin.address ?? '—'}
             </td>
             <td data-label="Begun">

@@ -2,16 +2,16 @@ import { useState } from 'preact/hooks';
 import { ActButton } from './act.tsx';
 import type { Session } from './api.ts';
 import { Card, Listing, Title, useList } from './parts.tsx';
-import { setQuery, usePlace } from './router.tsx';
+import { setQuery, useAddress } from './router.tsx';
 import { SessionRows } from './session-rows.tsx';
 import { countText, strangersText } from './text.ts';
 
-/** Most cut-offs in one revocation. */
-const MOST = 200;
+/** The most cut-offs in one revocation. */
+const MAX_CUTOFFS = 200;
 
 /** Sessions of all users, filtered by the address; chosen ones end in one revocation. */
 export function Sessions() {
-  const { query } = usePlace();
+  const { query } = useAddress();
   const filter = new URLSearchParams();
   for (const name of ['client_id', 'sub', 'ended']) {
     const value = query.get(name);
@@ -26,7 +26,7 @@ export function Sessions() {
   };
   const toggle = (one: string) => {
     const next = new Set(chosen);
-    if (!next.delete(one) && next.size < MOST) next.add(one);
+    if (!next.delete(one) && next.size < MAX_CUTOFFS) next.add(one);
     setChosen(next);
   };
   return (

@@ -1,7 +1,7 @@
-/** A length of time in its greatest unit: `41 ms`, `7 s`, `3 min`. */
+/** A length of time in its greatest unit: `0 s`, `7 s`, `3 min`. */
 export function ageText(ms: number): string {
-  const least = Math.max(0, ms);
-  if (least < 1_000) return '0 s';
+  const positiveMs = Math.max(0, ms);
+  if (positiveMs < 1_000) return '0 s';
   const [unit = 'd', size = 86_400_000] =
     (
       [
@@ -9,8 +9,8 @@ export function ageText(ms: number): string {
         ['min', 60_000, 7_200_000],
         ['h', 3_600_000, 172_800_000],
       ] as const
-    ).find(([, , below]) => least < below) ?? [];
-  return `${Math.floor(least / size)} ${unit}`;
+    ).find(([, , below]) => positiveMs < below) ?? [];
+  return `${Math.floor(positiveMs / size)} ${unit}`;
 }
 
 /** A measured time: `8.4 ms`, `41 ms`, `1.2 s`. */
@@ -39,19 +39,19 @@ export const dayText = (at: number): string => day.format(at);
 
 export const zoneText = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The begin of an id: the whole one is in the tooltip. */
+/** The beginning of an id; the tooltip has the id in full. */
 export const shortId = (id: string): string => (id.length > 12 ? `${id.slice(0, 8)}…` : id);
 
 export const countText = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-const LONGEST = 120;
+const MAX_UNTRUSTED_LENGTH = 120;
 
-/** A text that a stranger has chosen, such as a device's name: without control and direction characters, which it marks, and cut. */
-export function strangersText(text: string): string {
+/** A text that anybody may have chosen, such as the name of a device: cut, and with a mark in place of each control and direction character. */
+export function untrustedText(text: string): string {
   const visible = text.replace(INVISIBLE, '�');
-  return visible.length > LONGEST ? `${visible.slice(0, LONGEST)}…` : visible;
+  return visible.length > MAX_UNTRUSTED_LENGTH ? `${visible.slice(0, MAX_UNTRUSTED_LENGTH)}…` : visible;
 }
 
 /** What a revocation denies, in words. */

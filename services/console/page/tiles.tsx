@@ -4,9 +4,9 @@ import { useLive, useTime } from './live.ts';
 import { StateShape } from './parts.tsx';
 import { ageText, colorOf, msText } from './text.ts';
 
-/** Most tiles that are 220 pixels wide, and most that are elements at all; more are drawn on a canvas. */
-const LARGE = 24;
-const ELEMENTS = 200;
+/** The most tiles that are shown large (220 pixels wide), and as elements; more are drawn on a canvas. */
+const MAX_LARGE = 24;
+const MAX_ELEMENTS = 200;
 
 interface TilesProps {
   readonly receipt: Receipt | undefined;
@@ -20,7 +20,7 @@ export interface Tile {
   readonly service: string;
   readonly instance: string;
   readonly state: InstanceState;
-  /** Of the instance as it is now; undefined: it is gone. */
+  /** The instance as it is now; undefined: it is not reported any more. */
   readonly now: Instance | undefined;
   /** `denies` after `ms`, `missing`, or `none`: it was no member. */
   readonly reach: 'denies' | 'missing' | 'none';
@@ -55,7 +55,7 @@ export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) 
   const tiles = tilesOf(instances, receipt);
   if (tiles.length === 0) return <p class="empty">No instance reports yet.</p>;
   const groups = [...Map.groupBy(tiles, ({ service }) => service)];
-  const size = tiles.length <= LARGE ? 'large' : tiles.length <= ELEMENTS ? 'small' : 'canvas';
+  const size = tiles.length <= MAX_LARGE ? 'large' : tiles.length <= MAX_ELEMENTS ? 'small' : 'canvas';
   const reached = (tile: Tile) => tile.reach === 'denies' && (tile.ms ?? 0) <= atMs;
   return (
     <div class={`tiles ${size}`}>
@@ -70,7 +70,7 @@ export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) 
             </span>
           </h3>
           {size === 'canvas' ? (
-            <Squares tiles={members} reached={reached} longest={Math.max(1, receipt?.lastMs ?? 1)} />
+            <Squares tiles={members} reached={reached} longestMs={Math.max(1, receipt?.lastMs ?? 1)} />
           ) : (
             <ul>
               {members.map((tile) =>
@@ -128,23 +128,25 @@ function SmallTile({ tile: { instance, state, reach, ms }, isReached }: TileProp
   );
 }
 
-const SQUARE = 14;
-const GAP = 3;
-const A_ROW = 25;
+/** The side of a square and the gap between two, in px. */
+const SQUARE_PX = 14;
+const GAP_PX = 3;
+const SQUARES_PER_ROW = 25;
 
 interface SquaresProps {
   readonly tiles: readonly Tile[];
   readonly reached: (tile: Tile) => boolean;
-  readonly longest: number;
+  /** The time after which the last instance denied, in ms. */
+  readonly longestMs: number;
 }
 
 /** Squares without text, 25 in a row: the later an instance denied, the paler. The table below has the same as text. */
-function Squares({ tiles, reached, longest }: SquaresProps) {
+function Squares({ tiles, reached, longestMs }: SquaresProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const width = Math.min(A_ROW, tiles.length) * (SQUARE + GAP);
-  const height = Math.ceil(tiles.length / A_ROW) * (SQUARE + GAP);
+  const width = Math.min(SQUARES_PER_ROW, tiles.length) * (SQUARE_PX + GAP_PX);
+  const height = Math.ceil(tiles.length / SQUARES_PER_ROW) * (SQUARE_PX + GAP_PX);
   useEffect(() => {
-    const draw = () => canvas.current && drawSquares(canvas.current, { tiles, reached, longest });
+    const draw = () => canvas.current && drawSquares(canvas.current, { tiles, reached, longestMs });
     draw();
     const dark = matchMedia('(prefers-color-scheme: dark)');
     dark.addEventListener('change', draw);
@@ -162,7 +164,7 @@ function Squares({ tiles, reached, longest }: SquaresProps) {
   );
 }
 
-function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longest }: SquaresProps): void {
+function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longestMs }: SquaresProps): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
   const color = (name: string) => colorOf(canvas, name);
@@ -176,25 +178,25 @@ function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longest }: Squ
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.lineWidth = 1.5;
   tiles.forEach((tile, index) => {
-    const x = (index % A_ROW) * (SQUARE + GAP) + 1;
-    const y = Math.floor(index / A_ROW) * (SQUARE + GAP) + 1;
+    const x = (index % SQUARES_PER_ROW) * (SQUARE_PX + GAP_PX) + 1;
+    const y = Math.floor(index / SQUARES_PER_ROW) * (SQUARE_PX + GAP_PX) + 1;
     const isBad = tile.state === 'lost' || tile.reach === 'missing';
     context.strokeStyle = isBad ? bad : tile.state === 'behind' ? warn : reached(tile) ? good : line;
     context.fillStyle = isBad ? bad : tile.state === 'behind' ? warn : good;
     context.setLineDash(tile.state === 'left' ? [2, 2] : []);
     if (reached(tile) && tile.state === 'live') {
-      context.globalAlpha = 1 - 0.65 * (Math.log1p(tile.ms ?? 0) / Math.log1p(longest));
-      context.fillRect(x, y, SQUARE - 1, SQUARE - 1);
+      context.globalAlpha = 1 - 0.65 * (Math.log1p(tile.ms ?? 0) / Math.log1p(longestMs));
+      context.fillRect(x, y, SQUARE_PX - 1, SQUARE_PX - 1);
       context.globalAlpha = 1;
-    } else if (tile.state === 'behind') context.fillRect(x, y, SQUARE / 2, SQUARE - 1);
-    context.strokeRect(x + 0.5, y + 0.5, SQUARE - 2, SQUARE - 2);
+    } else if (tile.state === 'behind') context.fillRect(x, y, SQUARE_PX / 2, SQUARE_PX - 1);
+    context.strokeRect(x + 0.5, y + 0.5, SQUARE_PX - 2, SQUARE_PX - 2);
     if (tile.state === 'lost' || tile.state === 'unknown') {
       context.beginPath();
       context.moveTo(x + 3, y + 3);
-      context.lineTo(x + SQUARE - 4, y + SQUARE - 4);
+      context.lineTo(x + SQUARE_PX - 4, y + SQUARE_PX - 4);
       if (tile.state === 'lost') {
-        context.moveTo(x + SQUARE - 4, y + 3);
-        context.lineTo(x + 3, y + SQUARE - 4);
+        context.moveTo(x + SQUARE_PX - 4, y + 3);
+        context.lineTo(x + 3, y + SQUARE_PX - 4);
       }
       context.stroke();
     }

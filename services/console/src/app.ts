@@ -22,6 +22,7 @@ type AppConfiguration = Pick<
   'ISSUER' | 'ISSUER_URL' | 'ADMIN_URL' | 'ADMIN_AUDIENCE' | 'ACCOUNT_AUDIENCE' | 'CLIENT_ID' | 'PAGE_PATH'
 >;
 
+/** The dependencies of the app. */
 interface AppOptions {
   readonly configuration: AppConfiguration;
   readonly clock: Clock;
@@ -32,7 +33,7 @@ interface AppOptions {
 const COOKIE = '__Host-rescind-console';
 const COOKIE_ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
 
-/** Beside `src` of the workspace, and beside the code of a build. */
+/** The bundled page: `dist` is beside `src` in the workspace, and beside the code of a build. */
 const BUNDLED_PAGE = fileURLToPath(new URL('../dist/page', import.meta.url));
 
 const credentials = {
@@ -115,6 +116,7 @@ export function createApp({ configuration, clock, telemetry }: AppOptions): {
 
   app.get('/api/stream', async (request, response) => {
     const session = requireSession(request);
+    // An operator whose session is over gets a response with the error, and no stream.
     await session.token();
     await writeStream(response, { session, adminUrl, watch, clock, telemetry, stopping: stopping.signal });
   });
@@ -141,8 +143,8 @@ export function createApp({ configuration, clock, telemetry }: AppOptions): {
 }
 
 /**
- * Requires a header that pages of other origins cannot send without a preflight, which is refused, and that the browser names no other
- * origin.
+ * Requires the header of the page, which pages of other origins cannot send without a preflight (it is refused), and a `Sec-Fetch-Site`
+ * of the same origin, if the browser sends one.
  * @throws RescindError `request_foreign`
  */
 function requireOwnPage(request: Request): void {
@@ -151,10 +153,11 @@ function requireOwnPage(request: Request): void {
   throw new RescindError('request_foreign');
 }
 
-const FORWARDED = ['content-type', 'retry-after', 'preference-applied'] as const;
+/** The headers of a response of user-management that the page gets. */
+const FORWARDED_HEADERS = ['content-type', 'retry-after', 'preference-applied'] as const;
 
 function sendUpstream(response: Response, { status, headers, text }: UpstreamResponse): void {
-  for (const name of FORWARDED) {
+  for (const name of FORWARDED_HEADERS) {
     const value = headers.get(name);
     if (value !== null) response.set(name, value);
   }

@@ -3,7 +3,7 @@ import { readText } from '@rescind/revocation/http';
 import type { Request } from 'express';
 import { z } from 'zod';
 import type { OperatorSession } from './operators.ts';
-import { askAs } from './stream.ts';
+import { callAsOperator } from './operators.ts';
 import type { UpstreamResponse } from './upstream.ts';
 import { jsonOf } from './upstream.ts';
 
@@ -25,10 +25,10 @@ const CALLS: readonly (readonly [Method, RegExp])[] = [
 /** Longest body of a call: 200 cut-offs, or a pasted token. In bytes. */
 const MAX_BODY_BYTES = 65_536;
 /** The header by which the page states how many sessions its preview counted. */
-const PREVIEWED = 'x-previewed-sessions';
+const PREVIEWED_HEADER = 'x-previewed-sessions';
 
-/** The longest wait of the administration. */
-const WAIT = 'wait=3';
+/** How long user-management waits for the receipt of a command before it responds: 3 s (RFC 7240 section 4.3). */
+const PREFER_WAIT = 'wait=3';
 
 /**
  * Sends an allowed call to the administration as the operator. A command that was previewed is refused if it would end more sessions by now.
@@ -44,39 +44,43 @@ export async function forwardCall(
   const [pathname = ''] = path.split('?');
   const { method } = request;
   const isAllowed = CALLS.some(([allowed, pattern]) => allowed === method && pattern.test(pathname));
-  // A segment `..` would lead elsewhere than to what was compared.
+  // `new URL` resolves a segment `..`: the request would go to a path that was not compared.
   if (!isAllowed || new URL(path, adminUrl).pathname !== pathname) throw new RescindError('not_found');
-  if (method === 'GET') return askAs(session, adminUrl + path, { method });
+  if (method === 'GET') return callAsOperator(session, adminUrl + path, { method });
   const body = await readText(request.rawHeaders, request, { type: 'application/json', maxBytes: MAX_BODY_BYTES });
   const refusal = await requireAsPreviewed(request, session, adminUrl, { pathname, body });
   if (refusal !== undefined) return refusal;
   const requestId = request.res?.getHeader('x-request-id');
-  return askAs(session, adminUrl + path, {
+  return callAsOperator(session, adminUrl + path, {
     method,
     body,
     headers: {
-      ...(request.get('prefer') === undefined ? {} : { Prefer: WAIT }),
+      ...(request.get('prefer') === undefined ? {} : { Prefer: PREFER_WAIT }),
       ...(typeof requestId === 'string' ? { 'X-Request-Id': requestId } : {}),
     },
   });
 }
 
-interface Previewed {
+/** A call as it is compared with its preview. */
+interface Command {
   readonly pathname: string;
   readonly body: string;
 }
 
-/** @returns the refusal of the preview: a command is not sent while nobody knows how many sessions it would end */
+/**
+ * Returns the refusal of the preview: a command is not sent while nobody knows how many sessions it would end.
+ * @throws RescindError `preview_outgrown` when the command would end more sessions than the page states in `PREVIEWED_HEADER`
+ */
 async function requireAsPreviewed(
   request: Request,
   session: OperatorSession,
   adminUrl: string,
-  { pathname, body }: Previewed,
+  { pathname, body }: Command,
 ): Promise<UpstreamResponse | undefined> {
-  const counted = request.get(PREVIEWED);
+  const counted = request.get(PREVIEWED_HEADER);
   const cutoffs = cutoffsOf(pathname, jsonOf(body));
   if (counted === undefined || cutoffs === undefined) return undefined;
-  const response = await askAs(session, `${adminUrl}/admin/revocations/preview`, {
+  const response = await callAsOperator(session, `${adminUrl}/admin/revocations/preview`, {
     method: 'POST',
     body: JSON.stringify({ cutoffs }),
   });
@@ -87,13 +91,13 @@ async function requireAsPreviewed(
   throw new RescindError('preview_outgrown', { publicDetail: `${preview.data.sessions} sessions by now` });
 }
 
-/** What a command cuts off; undefined: nothing that ends sessions, or a command that is not previewed. */
+/** The cut-offs of a command; undefined: it ends no session, or is not previewed. */
 function cutoffsOf(pathname: string, body: unknown): readonly unknown[] | undefined {
   const [, area, id, verb] = /^\/admin\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(pathname) ?? [];
   const value = id === undefined ? undefined : decodeURIComponent(id);
   if (area === 'revocations' && id === undefined) {
-    const given = z.object({ cutoffs: z.array(z.unknown()) }).safeParse(body);
-    return given.success ? given.data.cutoffs : undefined;
+    const parsed = z.object({ cutoffs: z.array(z.unknown()) }).safeParse(body);
+    return parsed.success ? parsed.data.cutoffs : undefined;
   }
   if (area === 'users' && (verb === 'log-out' || verb === 'suspend')) return [{ claim: 'sub', value }];
   if (area === 'clients' && verb === 'disable') return [{ claim: 'client_id', value }];

@@ -12,9 +12,10 @@ export interface Me {
   readonly stepUpUntil: number | null;
 }
 
+/** The state of an instance, as user-management reports it. */
 export type InstanceState = 'live' | 'behind' | 'lost' | 'left' | 'unknown';
 
-/** An instance, as `GET /admin/instances` returns it, with the time of its view in place of the age. */
+/** An instance, as `GET /admin/instances` returns it, with the time of its view instead of the age. */
 export interface Instance {
   readonly id: string;
   readonly service: string;
@@ -43,6 +44,7 @@ interface Denial {
   readonly endsSession: boolean;
 }
 
+/** A revocation, as `GET /admin/revocations` returns it. */
 export interface Revocation {
   readonly txn: string;
   readonly epoch: string;
@@ -54,12 +56,14 @@ export interface Revocation {
   readonly expiresAt: number | null;
 }
 
+/** An instance of a receipt. */
 interface ReceiptMember {
   readonly id: string;
   readonly service: string;
   readonly instance: string;
 }
 
+/** How far a revocation has reached the instances: `reached` of `of` deny it. */
 export interface Receipt {
   readonly of: number;
   readonly reached: number;
@@ -74,9 +78,9 @@ export interface Receipt {
   readonly members: readonly (ReceiptMember & { readonly ms: number | null })[];
 }
 
-/** How long the revocations of a while took to reach each instance: quantiles of all members, in ms. */
+/** How long a revocation took to reach its instances: quantiles of all members, in ms. */
 export interface Propagation {
-  /** The commit of the revocation. */
+  /** When the revocation was committed, ms since 1970. */
   readonly at: number;
   readonly p50: number;
   readonly p95: number;
@@ -103,6 +107,7 @@ export interface UserEvent {
   readonly count: number;
 }
 
+/** A frame of the stream. */
 export type Frame =
   /** What follows is the complete state. */
   | { readonly type: 'begin'; readonly now: number }
@@ -114,12 +119,12 @@ export type Frame =
   | { readonly type: 'revocations'; readonly items: readonly Revocation[] }
   | { readonly type: 'receipt'; readonly txn: string; readonly receipt: Receipt }
   | { readonly type: 'propagation'; readonly points: readonly Propagation[] }
-  /** The newest last. `missed`: how many came between that are not sent. */
+  /** The newest last. `missed`: how many events before the first of them were not sent. */
   | { readonly type: 'events'; readonly items: readonly UserEvent[]; readonly missed: number }
   /** The last frame: the session of the operator has ended. */
   | { readonly type: 'ended' };
 
-/** Instances as rows of small numbers, so that a thousand take some 60 kB: texts by their place in `texts`, times as differences to `base`. */
+/** Instances as rows of small numbers, so that a thousand take some 60 kB: a text is its index in `texts`, a time its difference to `base`. */
 export interface InstanceRows {
   readonly base: number;
   readonly texts: readonly string[];
@@ -130,12 +135,12 @@ const STATES: readonly InstanceState[] = ['live', 'behind', 'lost', 'left', 'unk
 
 /** Writes instances as rows. */
 export function toRows(instances: readonly Instance[], base: number): InstanceRows {
-  const places = new Map<string, number>();
+  const indexes = new Map<string, number>();
   const textOf = (text: string | null): number | null => {
     if (text === null) return null;
-    const place = places.get(text) ?? places.size;
-    places.set(text, place);
-    return place;
+    const index = indexes.get(text) ?? indexes.size;
+    indexes.set(text, index);
+    return index;
   };
   const timeOf = (time: number | null) => (time === null ? null : time - base);
   const rows = instances.map((one) => {
@@ -149,12 +154,12 @@ export function toRows(instances: readonly Instance[], base: number): InstanceRo
     while (row.at(-1) === null) row.pop();
     return row;
   });
-  return { base, texts: [...places.keys()], rows };
+  return { base, texts: [...indexes.keys()], rows };
 }
 
 /** Reads what `toRows` has written. */
 export function fromRows({ base, texts, rows }: InstanceRows): Instance[] {
-  const textOf = (place: unknown) => (typeof place === 'number' ? (texts[place] ?? null) : null);
+  const textOf = (index: unknown) => (typeof index === 'number' ? (texts[index] ?? null) : null);
   const numberOf = (value: unknown) => (typeof value === 'number' ? value : null);
   const timeOf = (value: unknown) => (typeof value === 'number' ? value + base : null);
   return rows.map((row) => ({

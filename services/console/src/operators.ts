@@ -17,8 +17,8 @@ interface OperatorCredentials {
 export interface OperatorSession {
   /** An access token for the administration that has not expired. @throws RescindError `operator_session_missing`, `issuer_unreachable` */
   token(): Promise<string>;
-  /** Forgets the access token: the issuer has refused it. The next call of `token` requests another by the refresh token. */
-  refused(token: string): void;
+  /** Forgets an access token that the issuer has refused. The next call of `token` requests another by the refresh token. */
+  forgetToken(token: string): void;
   /** Authenticates again: the issuer records a recent login. @returns the refusal; undefined: it is done */
   stepUp(credentials: Omit<OperatorCredentials, 'username'>): Promise<UpstreamResponse | undefined>;
   /**
@@ -30,6 +30,7 @@ export interface OperatorSession {
   readonly ended: AbortSignal;
 }
 
+/** The operators who are logged in. */
 export interface Operators {
   /** @returns the secret of the cookie, or the refusal of the issuer */
   login(
@@ -57,6 +58,7 @@ const tokensSchema = z.object({
   scope: z.string().optional(),
 });
 
+/** The tokens of a session. An empty access token: the next call requests one. */
 interface HeldTokens {
   access: string;
   refresh: string;
@@ -66,9 +68,9 @@ interface HeldTokens {
 
 /** How often, and how many times, an end that the issuer has not received is sent again. */
 const REVOKE_AGAIN_MS = 3_000;
-const MOST_REVOCATIONS = 1_200;
+const MAX_REVOCATIONS = 1_200;
 
-/** More are not held; the oldest one is forgotten and must log in again. */
+/** The most sessions that are held. Beyond it the oldest session is logged out. */
 const MAX_SESSIONS = 1_000;
 
 const digest = (secret: string) => createHash('sha256').update(secret).digest('base64url');
@@ -89,14 +91,13 @@ export function createOperators(options: OperatorsOptions): Operators {
       }),
     });
 
-  function createSession(id: string, first: HeldTokens): OperatorSession {
-    const held = first;
-    const gone = new AbortController();
+  function createSession(id: string, held: HeldTokens): OperatorSession {
+    const ended = new AbortController();
     let queue: Promise<unknown> = Promise.resolve();
 
     const end = () => {
       sessions.delete(id);
-      gone.abort();
+      ended.abort();
     };
     /** One at a time: a refresh token is valid once. */
     const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -137,7 +138,7 @@ export function createOperators(options: OperatorsOptions): Operators {
     };
 
     const token = async () => {
-      if (gone.signal.aborted) throw new RescindError('operator_session_missing');
+      if (ended.signal.aborted) throw new RescindError('operator_session_missing');
       if (held.access !== '' && clock.monotonic() < held.renewAt) return held.access;
       return inTurn(async () =>
         held.access !== '' && clock.monotonic() < held.renewAt ? held.access : exchange(adminAudience),
@@ -145,10 +146,10 @@ export function createOperators(options: OperatorsOptions): Operators {
     };
 
     return {
-      ended: gone.signal,
+      ended: ended.signal,
       token,
-      refused(refusedToken) {
-        if (held.access === refusedToken) held.access = '';
+      forgetToken(refused) {
+        if (held.access === refused) held.access = '';
       },
       stepUp: (credentials) =>
         inTurn(async () => {
@@ -169,7 +170,7 @@ export function createOperators(options: OperatorsOptions): Operators {
         try {
           await inTurn(revoke);
         } catch (error) {
-          revokeLater(MOST_REVOCATIONS);
+          revokeLater(MAX_REVOCATIONS);
           throw error;
         }
       },
@@ -217,6 +218,19 @@ export function createOperators(options: OperatorsOptions): Operators {
     },
     find: (secret) => (secret === undefined ? undefined : sessions.get(digest(secret))),
   };
+}
+
+/** Sends a request to the administration as an operator; a token that the issuer refuses is renewed once. */
+export async function callAsOperator(
+  session: OperatorSession,
+  url: string,
+  request: Omit<Parameters<typeof callUpstream>[1], 'token'>,
+): Promise<UpstreamResponse> {
+  const token = await session.token();
+  const response = await callUpstream(url, { ...request, token });
+  if (response.status !== 401 || codeOf(response) === 'authentication_insufficient') return response;
+  session.forgetToken(token);
+  return callUpstream(url, { ...request, token: await session.token() });
 }
 
 /** The scope of an access token. The issuer itself sent the token, so the signature is not verified here. */

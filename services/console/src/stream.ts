@@ -4,28 +4,17 @@ import type { Response } from 'express';
 import type { Frame, Instance, Me } from './frames.ts';
 import { toRows } from './frames.ts';
 import type { OperatorSession } from './operators.ts';
+import { callAsOperator } from './operators.ts';
 import type { UpstreamResponse } from './upstream.ts';
-import { callUpstream, codeOf, jsonOf } from './upstream.ts';
+import { jsonOf } from './upstream.ts';
 import type { Watch } from './watch.ts';
 
 /** How often the state is requested and the session of the operator is verified, in ms. */
 const TICK_MS = 500;
-/** A response that the browser does not read ends: it would be kept in memory. In bytes. */
-const MAX_BUFFERED = 4_000_000;
+/** A stream of which the browser leaves more bytes unread is ended: they would fill the memory. */
+const MAX_BUFFERED_BYTES = 4_000_000;
 
-/** Sends a request to the administration as an operator; a token that the issuer refuses is renewed once. */
-export async function askAs(
-  session: OperatorSession,
-  url: string,
-  request: Omit<Parameters<typeof callUpstream>[1], 'token'>,
-): Promise<UpstreamResponse> {
-  const token = await session.token();
-  const response = await callUpstream(url, { ...request, token });
-  if (response.status !== 401 || codeOf(response) === 'authentication_insufficient') return response;
-  session.refused(token);
-  return callUpstream(url, { ...request, token: await session.token() });
-}
-
+/** The dependencies of a stream. */
 interface StreamOptions {
   readonly session: OperatorSession;
   readonly adminUrl: string;
@@ -42,9 +31,9 @@ interface StreamOptions {
  */
 export async function writeStream(response: Response, options: StreamOptions): Promise<void> {
   const { session, adminUrl, watch, telemetry, stopping } = options;
-  const gone = new AbortController();
-  response.on('close', () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, stopping, session.ended]);
+  const closed = new AbortController();
+  response.on('close', () => closed.abort());
+  const signal = AbortSignal.any([closed.signal, stopping, session.ended]);
   response.writeHead(200, {
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-store, no-transform',
@@ -52,9 +41,9 @@ export async function writeStream(response: Response, options: StreamOptions): P
   });
   const write = (frame: Frame) => {
     response.write(`event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`);
-    if (response.writableLength > MAX_BUFFERED) response.destroy();
+    if (response.writableLength > MAX_BUFFERED_BYTES) response.destroy();
   };
-  const ask = (path: string) => askAs(session, adminUrl + path, { method: 'GET' });
+  const ask = (path: string) => callAsOperator(session, adminUrl + path, { method: 'GET' });
   const changes = createChanges(watch, write);
   let meText = '';
   try {
@@ -66,15 +55,15 @@ export async function writeStream(response: Response, options: StreamOptions): P
         const { now, ...stable } = me;
         if (JSON.stringify(stable) !== meText) write({ type: 'me', me });
         meText = JSON.stringify(stable);
-        const may = (operation: string) => me.operations.includes(operation);
-        if (may('listInstances')) await watch.refreshInstances(ask);
-        if (may('listRevocations') && may('getRevocation')) await watch.refreshRevocations(ask);
-        if (may('listEvents')) await watch.refreshEvents(ask);
+        const isPermitted = (operation: string) => me.operations.includes(operation);
+        if (isPermitted('listInstances')) await watch.refreshInstances(ask);
+        if (isPermitted('listRevocations') && isPermitted('getRevocation')) await watch.refreshRevocations(ask);
+        if (isPermitted('listEvents')) await watch.refreshEvents(ask);
         if (signal.aborted) break;
         write({ type: 'beat', now });
-        if (may('listInstances')) changes.instances();
-        if (may('listRevocations')) changes.revocations();
-        if (may('listEvents')) changes.events();
+        if (isPermitted('listInstances')) changes.instances();
+        if (isPermitted('listRevocations')) changes.revocations();
+        if (isPermitted('listEvents')) changes.events();
       }
       await pause(TICK_MS - (options.clock.monotonic() - began), signal);
     }
@@ -151,6 +140,7 @@ function isSame(before: Instance | undefined, after: Instance): boolean {
   return (Object.keys(after) as (keyof Instance)[]).every((member) => before[member] === after[member]);
 }
 
+/** Waits for this time, or until the signal aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -18,11 +18,11 @@ type Ask = (path: string) => Promise<UpstreamResponse>;
 
 /** What the console knows of the fleet and of the newest revocations, for all operators whose scopes permit to read it. */
 export interface Watch {
-  /** Requests the instances again, unless that was done a moment ago. */
+  /** Requests the instances again, unless a request ended within the last `FRESH_MS`. */
   refreshInstances(ask: Ask): Promise<void>;
-  /** Requests the newest revocations again, and the receipts that are not complete yet. */
+  /** Requests the newest revocations again, with the same limit, and the receipts that are not complete yet. */
   refreshRevocations(ask: Ask): Promise<void>;
-  /** Requests the newest events of users. */
+  /** Requests the newest events of users, with the same limit. */
   refreshEvents(ask: Ask): Promise<void>;
   /** Events of users, the newest last, at most `MAX_EVENTS`. */
   readonly events: readonly UserEvent[];
@@ -38,37 +38,40 @@ export interface Watch {
 
 /** The shortest time between two requests for the same, in ms: each operator's stream asks twice a second. */
 const FRESH_MS = 400;
-/** The revocations that are watched. */
-const NEWEST = 100;
+/** How many revocations are watched: the newest ones. */
+const WATCHED_REVOCATIONS = 100;
 /** Receipts that are requested in one round. */
 const RECEIPTS_AT_ONCE = 8;
-/** A receipt that is not complete after this time is requested every 10 s. */
+/** A receipt that is not complete after `PATIENCE_MS` is requested each `SLOW_MS`. */
 const PATIENCE_MS = 60_000;
 const SLOW_MS = 10_000;
-/** Points of the propagation that are kept: memory. */
+/** The most points of the propagation that are kept in memory. */
 const MAX_POINTS = 2_000;
 
-/** Events that are kept, and requests for one round: 200 each. */
+/** The most events that are kept in memory, and how many requests for how many events one round makes. */
 const MAX_EVENTS = 1_000;
 const EVENT_PAGES = 5;
+const EVENTS_PER_PAGE = 200;
 
 interface FleetBody {
   readonly now: number;
   readonly items: readonly (Omit<Instance, 'asOf'> & { readonly ageMs: number | null })[];
 }
 
+/** Creates what all streams share: no operator's stream requests what another one has just requested. */
 export function createWatch(clock: Clock): Watch {
   const instances = new Map<string, Instance>();
   const receipts = new Map<string, Receipt>();
+  /** By `txn`. */
   const points = new Map<string, Propagation>();
   const askedAt = new Map<string, number>();
   let revocations: readonly Revocation[] = [];
   let events: readonly UserEvent[] = [];
   let now = 0;
 
-  /** Runs `work` unless it runs already or has run within `FRESH_MS`. */
   const pending = new Map<string, Promise<void>>();
   let finishedAt: Readonly<Record<string, number>> = {};
+  /** Runs `work`, unless it runs already or has run within `FRESH_MS`. */
   const once = (name: string, work: () => Promise<void>): Promise<void> => {
     const running = pending.get(name);
     // It may fail because the session of the operator whose token it uses has ended: that ends no stream of another.
@@ -101,7 +104,7 @@ export function createWatch(clock: Clock): Watch {
   }
 
   async function readRevocations(ask: Ask): Promise<void> {
-    const response = await ask(`/admin/revocations?limit=${NEWEST}`);
+    const response = await ask(`/admin/revocations?limit=${WATCHED_REVOCATIONS}`);
     if (response.status !== 200) return;
     const page = bodyOf<{ readonly items: readonly Revocation[] }>(response, list);
     if (page === undefined) return;
@@ -152,7 +155,7 @@ export function createWatch(clock: Clock): Watch {
     let after: string | undefined;
     for (let pages = 0; pages < (last === 0 ? 1 : EVENT_PAGES); pages++) {
       const response = await ask(
-        `/admin/events?limit=200${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
+        `/admin/events?limit=${EVENTS_PER_PAGE}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
       );
       if (response.status !== 200) return;
       const page = bodyOf<{ readonly items: readonly UserEvent[]; readonly next?: string }>(response, list);
