@@ -1,8 +1,9 @@
 import type { Fleet } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
-import axe from 'axe-core';
+import { basicAuthorization } from '@rescind/revocation/http';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { expectAccessible } from './support/accessibility.ts';
 import { launchChromium } from './support/chromium.ts';
 
 let fleet: Fleet;
@@ -63,36 +64,30 @@ async function logIn(page: Page, user = fleet.consoleUser): Promise<void> {
   await page.locator('[data-live="live"]').waitFor();
 }
 
-/** The rules of WCAG 2.2 AA that axe finds violated, with the elements. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations: found } = await page.evaluate<axe.AxeResults>('axe.run()');
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+/** Sends a request to the administration as the operator of the fleet. */
+function administer(path: string, init: RequestInit = {}): Promise<Response> {
+  const authorization = basicAuthorization(fleet.operator.name, fleet.operator.secret);
+  return fetch(fleet.adminUrl + path, { ...init, headers: { ...init.headers, authorization } });
 }
 
-/** The session ids of the operator. */
 async function sidsOf(username: string): Promise<string[]> {
-  const get = async (path: string) => {
-    const authorization = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
-    const response = await fetch(fleet.adminUrl + path, { headers: { authorization } });
-    return (await response.json()) as { items: { sub: string; sid: string }[] };
-  };
-  const [user] = (await get(`/admin/users?username=${username}`)).items;
-  return (await get(`/admin/sessions?sub=${user?.sub}`)).items.map(({ sid }) => sid);
+  const list = async (path: string) =>
+    (await (await administer(path)).json()) as { items: { sub: string; sid: string }[] };
+  const [user] = (await list(`/admin/users?username=${username}`)).items;
+  return (await list(`/admin/sessions?sub=${user?.sub}`)).items.map(({ sid }) => sid);
 }
 
 async function endSession(sid: string): Promise<void> {
-  const authorization = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
-  const response = await fetch(`${fleet.adminUrl}/admin/sessions/${sid}/end`, {
+  const response = await administer(`/admin/sessions/${sid}/end`, {
     method: 'POST',
-    headers: { authorization, 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ why: 'a test' }),
   });
   expect(response.status).toBe(200);
 }
 
 describe('the console', () => {
-  test('shows a revocation cross the fleet, with the milliseconds of each instance', async () => {
+  test('shows how a revocation crosses the fleet, with the time of each instance', async () => {
     const page = await openConsole('/fleet');
     await logIn(page);
     await page.getByRole('heading', { name: '3 instances of 2 services' }).waitFor();
@@ -117,7 +112,7 @@ describe('the console', () => {
     expect(await page.context().cookies()).toEqual([]);
   });
 
-  test('ends the stream of an operator whose session is revoked, within a second', async () => {
+  test('ends the stream of an operator whose session is revoked, and asks for a login', async () => {
     const page = await openConsole();
     const before = new Set(await sidsOf('operator'));
     await logIn(page);
@@ -127,7 +122,7 @@ describe('the console', () => {
     await expect(page.locator('[data-live="live"]').count()).resolves.toBe(0);
   });
 
-  test('logs a user out after a dry run, and answers with the crossing', async () => {
+  test('counts sessions again that began after the preview, logs the user out, and shows how many instances deny it', async () => {
     const page = await openConsole();
     await logIn(page);
     const user = await fleet.client.register();
@@ -141,9 +136,9 @@ describe('the console', () => {
     await page.keyboard.press('r');
     const dialog = page.getByRole('dialog');
     await dialog.getByText('2 sessions', { exact: true }).waitFor();
-    await dialog.getByLabel('Why').fill('called the desk');
+    await dialog.getByLabel('Why').fill('lost a phone');
 
-    // The world changes between the dry run and the act.
+    // The user logs in between the preview and the command.
     await fleet.client.login(user, 'tablet');
     await dialog.getByRole('button', { name: /^Log out everywhere/ }).click();
     await dialog.getByRole('alert').filter({ hasText: 'More sessions' }).waitFor();
@@ -155,7 +150,7 @@ describe('the console', () => {
     await page.getByText('0 open').waitFor();
   });
 
-  test('asks for the number of sessions before it ends everybody', async () => {
+  test('requires the number of sessions, or the word everybody, before everybody can be logged out', async () => {
     const page = await openConsole('/revocations', { viewport: { width: 320, height: 640 } });
     await logIn(page);
     await page.getByRole('button', { name: 'Log out everybody' }).click();
@@ -164,8 +159,12 @@ describe('the console', () => {
     const field = dialog.getByLabel(/^Type \d+ to confirm/);
     await field.fill('999999');
     expect(await act.isDisabled()).toBe(true);
-    await field.fill('everybody');
-    expect(await act.isDisabled()).toBe(false);
+    const [, count] =
+      /^Type (\d+) to confirm/.exec((await dialog.getByText(/^Type \d+ to confirm/).textContent()) ?? '') ?? [];
+    for (const word of [String(count), 'everybody']) {
+      await field.fill(word);
+      expect([word, await act.isDisabled()]).toEqual([word, false]);
+    }
     await dialog.getByRole('button', { name: 'Cancel' }).click();
   });
 
@@ -206,33 +205,28 @@ describe('the console', () => {
     await tabs[0]?.locator('[data-live="live"]').waitFor();
   });
 
-  test('marks values as old while nothing arrives', async () => {
+  test('marks values with the time of the last frame while nothing arrives', async () => {
     const page = await openConsole();
     await logIn(page);
     await fleet.console?.stop('SIGKILL');
     await page.locator('[data-live="behind"]').waitFor();
     await page.getByText(/^as of \d\d:\d\d:\d\d$/).waitFor();
     await fleet.console?.start();
-    // Its memory had the tokens.
+    // The tokens of operators were in the memory of the process.
     await page.getByRole('heading', { name: 'Console' }).waitFor();
   });
 });
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  test.each([320, 820, 1440])('each page is accessible, and %i px are enough', async (width) => {
+  test.each([320, 820, 1440])('each page violates no rule of axe, and fits into %i px', async (width) => {
     const page = await openConsole('/', { colorScheme, viewport: { width, height: 900 } });
-    const check = async (view: string) => {
-      expect([view, await violations(page)]).toEqual([view, []]);
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect([view, Math.max(0, overflow)]).toEqual([view, 0]);
-    };
     await page.getByRole('heading', { name: 'Console' }).waitFor();
-    await check('login');
+    await expectAccessible(page, 'login');
     await logIn(page);
     for (const path of PAGES) {
       await page.goto(`${fleet.console?.url}${path}`);
       await page.locator('[data-live="live"] h1').waitFor();
-      await check(path);
+      await expectAccessible(page, path);
     }
   });
 });
@@ -256,7 +250,7 @@ test('a request without the header of the page, or for a call that is not listed
   const headers = { ...own, cookie: cookie.split(';')[0] ?? '' };
   expect(await statusOf('/api/admin/instances', { headers })).toBe(200);
   for (const path of ['/api/admin/openapi.json', '/api/admin/users/x%2fdelete']) {
-    expect([path, [404].includes(await statusOf(path, { headers }))]).toEqual([path, true]);
+    expect([path, await statusOf(path, { headers })]).toEqual([path, 404]);
   }
   const json = { ...headers, 'content-type': 'application/json' };
   const remove = { method: 'POST', headers: json, body: '{"why":"a test"}' };

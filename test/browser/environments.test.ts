@@ -17,7 +17,7 @@ async function withoutCoordination(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, 'locks', {
       get() {
-        throw new DOMException('not here', 'SecurityError');
+        throw new DOMException('storage is refused', 'SecurityError');
       },
     });
     Reflect.deleteProperty(globalThis, 'BroadcastChannel');
@@ -93,9 +93,9 @@ test('without input for 15 minutes nothing is renewed, and input in another tab 
   };
   const call = (page: Page, member: string, argument?: number): Promise<unknown> =>
     page.evaluate(
-      ([name, given]) => {
+      ([name, value]) => {
         const { tested } = globalThis as unknown as { tested: Record<string, (argument: unknown) => unknown> };
-        return tested[String(name)]?.(given);
+        return tested[String(name)]?.(value);
       },
       [member, argument] as const,
     );
