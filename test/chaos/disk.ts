@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Whether system calls of a running process can be made to fail. */
-export const mayFailDisk =
+export const canFailDisk =
   process.platform === 'linux' && spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 
 /** Writes that fail; `stop` ends that, and resolves with how many have failed. */

@@ -17,7 +17,7 @@ export interface UserEntry {
   readonly name: string;
   readonly password: string;
   readonly sessions: SessionEntry[];
-  /** Whether it takes part no longer: an operation with an unknown outcome may still take effect, or a restore has removed it. */
+  /** Whether no operation uses it any more: one with an unknown outcome may still take effect, or a restore has removed it. */
   retired: boolean;
 }
 

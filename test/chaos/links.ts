@@ -11,10 +11,10 @@ export type LinkState = 'up' | 'cut' | 'silence' | { readonly slowMs: number };
 /** A proxy of TCP connections from one process to one port. */
 export interface Link {
   readonly port: number;
-  /** The new state. */
+  /** Sets the state. */
   set(state: LinkState): void;
   /** How many connections or chunks a fault has concerned. */
-  readonly bites: number;
+  readonly effects: number;
   close(): void;
 }
 
@@ -23,14 +23,14 @@ export async function openLink(target: number): Promise<Link> {
   const sockets = new Set<Socket>();
   const held = new Set<() => void>();
   let state: LinkState = 'up';
-  let bites = 0;
+  let effects = 0;
 
   /** Passes chunks on in order, each when the state at its time allows. */
   const pass = (from: Socket, to: Socket) => {
     let last = Promise.resolve();
     from.on('data', (chunk) => {
       const delay = typeof state === 'object' ? state.slowMs : 0;
-      if (state !== 'up') bites += 1;
+      if (state !== 'up') effects += 1;
       from.pause();
       last = last.then(async () => {
         if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
@@ -52,7 +52,7 @@ export async function openLink(target: number): Promise<Link> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     keep(socket);
     if (state === 'cut') {
-      bites += 1;
+      effects += 1;
       socket.resetAndDestroy();
       return;
     }
@@ -71,13 +71,13 @@ export async function openLink(target: number): Promise<Link> {
   };
   return {
     port: (server.address() as AddressInfo).port,
-    get bites() {
-      return bites;
+    get effects() {
+      return effects;
     },
     set(next) {
       state = next;
       if (next === 'cut') {
-        bites += sockets.size;
+        effects += sockets.size;
         cut();
       }
       if (next !== 'silence') release();

@@ -38,10 +38,10 @@ function readArguments() {
       shrink: { type: 'boolean', default: false },
     },
   });
-  const whole = (name: 'seed' | 'instances' | 'times', least: number) => {
+  const integerOf = (name: 'seed' | 'instances' | 'times', min: number) => {
     const value = Number(values[name]);
-    if (!Number.isSafeInteger(value) || value < least)
-      throw new TypeError(`--${name} must be a whole number from ${least}`);
+    if (!Number.isSafeInteger(value) || value < min)
+      throw new TypeError(`--${name} must be a whole number from ${min}`);
     return value;
   };
   const minutes = Number(values.minutes);
@@ -53,8 +53,8 @@ function readArguments() {
   const brokers: 1 | 3 = values.brokers === '3' ? 3 : 1;
   const { report, mutant, replay, shrink } = values;
   return {
-    setting: { seed: whole('seed', 0), brokers, instances: whole('instances', 1), minutes },
-    times: whole('times', 1),
+    setting: { seed: integerOf('seed', 0), brokers, instances: integerOf('instances', 1), minutes },
+    times: integerOf('times', 1),
     ...{ report, mutant, replay, shrink },
   };
 }
@@ -124,11 +124,11 @@ async function main(): Promise<boolean> {
   const { setting, report, mutant, replay: file, times, shrink } = readArguments();
   if (file !== undefined) return replay(file, times, shrink);
   if (mutant !== undefined) {
-    let isEach = true;
+    let areAllNoticed = true;
     for (const name of mutant === 'all' ? Object.keys(MUTANTS) : [mutant]) {
-      if (!isInterrupted && !(await runMutant(name, setting))) isEach = false;
+      if (!isInterrupted && !(await runMutant(name, setting))) areAllNoticed = false;
     }
-    return isEach;
+    return areAllNoticed;
   }
   const result = await runWith({ ...setting }, undefined);
   mkdirSync(report, { recursive: true });

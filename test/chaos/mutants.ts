@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Invariant } from './judge.ts';
+import type { Invariant } from './oracle.ts';
 
 /** A copy of the product with one mistake, which the driver must notice by this invariant. */
 export interface Mutant {

@@ -22,11 +22,12 @@ export interface Node {
   supervise(): Promise<void>;
   /** Resolves when it listens. */
   up(): Promise<void>;
+  /** Suspends it (SIGSTOP). @returns false: there is no process */
   freeze(): boolean;
   resume(): void;
   setLinks(state: LinkState): void;
-  /** How many connections and chunks were disturbed. */
-  linkBites(): number;
+  /** How many connections and chunks a fault of its links has concerned. */
+  linkEffects(): number;
   /** What its disk fails with at present. */
   failing: FailingDisk | undefined;
   close(): Promise<void>;
@@ -42,11 +43,14 @@ interface NodeOptions {
   readonly stopped: () => void;
   /** Called when the process is gone. */
   readonly ended: () => void;
+  /** Called when it begins to run: started, or resumed. */
   readonly runs: () => void;
+  /** Called when a start has failed that no fault has interrupted. */
   readonly failedStart: (error: unknown) => void;
 }
 
-const TURN_MS = 20;
+/** How often the state of the process is looked at. */
+const POLL_MS = 20;
 
 export function createNode(options: NodeOptions): Node {
   const { process, links, now } = options;
@@ -55,6 +59,7 @@ export function createNode(options: NodeOptions): Node {
   let isFrozen = false;
   let isClosed = false;
   let isListening = false;
+  /** How many calls of `whileDown` keep it from being started. */
   let holders = 0;
   let downUntil = 0;
   let supervisor: Promise<void> | undefined;
@@ -84,7 +89,7 @@ export function createNode(options: NodeOptions): Node {
   async function superviseAlways(): Promise<void> {
     while (!isClosed) {
       if (process.pid() === undefined && holders === 0 && now() >= downUntil) await start();
-      else await delay(TURN_MS);
+      else await delay(POLL_MS);
     }
   }
 
@@ -97,7 +102,7 @@ export function createNode(options: NodeOptions): Node {
   }
 
   async function up(): Promise<void> {
-    while (!isClosed && !(isListening && process.pid() !== undefined)) await delay(TURN_MS);
+    while (!isClosed && !(isListening && process.pid() !== undefined)) await delay(POLL_MS);
   }
 
   return {
@@ -116,7 +121,7 @@ export function createNode(options: NodeOptions): Node {
       holders += 1;
       try {
         await kill(0);
-        while (process.pid() !== undefined) await delay(TURN_MS);
+        while (process.pid() !== undefined) await delay(POLL_MS);
         await work();
       } finally {
         holders -= 1;
@@ -143,7 +148,7 @@ export function createNode(options: NodeOptions): Node {
     setLinks(state) {
       for (const link of links) link.set(state);
     },
-    linkBites: () => links.reduce((sum, link) => sum + link.bites, 0),
+    linkEffects: () => links.reduce((sum, link) => sum + link.effects, 0),
     async close() {
       isClosed = true;
       await process.stop('SIGKILL');

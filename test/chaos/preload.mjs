@@ -23,7 +23,7 @@ let offset = 0;
 let readAt = 0;
 Date.now = () => {
   const now = machine();
-  // The file is read at most once in 20 ms: the clock is asked often.
+  // The file is read at most once in 20 ms: processes read the clock often.
   if (Math.abs(now - readAt) > 20) {
     readAt = now;
     try {

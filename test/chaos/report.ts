@@ -1,4 +1,4 @@
-import { INVARIANTS } from './judge.ts';
+import { INVARIANTS } from './oracle.ts';
 import type { RunResult } from './run.ts';
 
 /** The report of a run for people. */
@@ -15,7 +15,12 @@ export function toMarkdown(result: RunResult): string {
     '## Faults',
     table(
       ['fault', 'injected', 'with an effect', 'effects'],
-      Object.entries(result.faults).map(([kind, { injected, effective, bites }]) => [kind, injected, effective, bites]),
+      Object.entries(result.faults).map(([kind, { injected, effective, effects }]) => [
+        kind,
+        injected,
+        effective,
+        effects,
+      ]),
     ),
     '## Operations',
     table(

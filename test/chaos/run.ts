@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Invariant, Violation } from './judge.ts';
-import { createJudge } from './judge.ts';
 import type { Outcome } from './ledger.ts';
 import { createLedger } from './ledger.ts';
+import type { Invariant, Violation } from './oracle.ts';
+import { createOracle } from './oracle.ts';
 import type { FaultKind, Storm } from './schedule.ts';
 import { FAULT_KINDS, planStorm } from './schedule.ts';
 import type { SettleOptions } from './settle.ts';
@@ -52,7 +52,7 @@ export interface RunResult {
   readonly errors: readonly string[];
   readonly operations: Readonly<Record<string, Readonly<Record<Outcome, number>>>>;
   readonly faults: Readonly<
-    Record<string, { readonly injected: number; readonly effective: number; readonly bites: number }>
+    Record<string, { readonly injected: number; readonly effective: number; readonly effects: number }>
   >;
   readonly states: Readonly<Record<string, number>>;
   readonly latencies: Readonly<Record<string, readonly number[]>>;
@@ -64,13 +64,13 @@ export interface RunResult {
   readonly failingStorm: Storm | undefined;
 }
 
-/** Access tokens are valid for 15 minutes; a clock may be some seconds ahead. */
+/** The age at which the ledger forgets a token: before it expires (15 minutes), after which a refusal does not show whether it is revoked. */
 const FORGOTTEN_MS = 9 * 60_000;
-/** Operations at a time. */
+/** How many operations run at a time, and the pause of a lane between two. */
 const LANES = 4;
 const OPERATION_PAUSE_MS = 60;
 
-/** Runs storms until the time is over, each with healing and settling, and judges all the time. */
+/** Runs storms until the time is over, each with healing and settling. The oracle checks every answer meanwhile. */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { seed, log } = options;
   const began = performance.now();
@@ -82,7 +82,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     errors.push(text);
     log(`a check failed: ${text}`);
   };
-  const judge = createJudge({
+  const oracle = createOracle({
     maxStalenessMs: MAX_STALENESS_MS,
     slackMs: 1_000,
     violated(violation) {
@@ -92,10 +92,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   });
   const ledger = createLedger();
   const injections: Injection[] = [];
-  const world = await openWorld({ ...options, services: options.services, judge, now, log });
+  const world = await openWorld({ ...options, services: options.services, oracle, now, log });
   const topic = openTopicAccess(world.broker.brokers, world.fleet.topic);
-  const watch = openWatch({ world, ledger, judge, now, seed, injections, failed });
-  const workload = createWorkload({ world, ledger, judge, now, seed, revoked: watch.revoked });
+  const watch = openWatch({ world, ledger, oracle, now, seed, injections, failed });
+  const workload = createWorkload({ world, ledger, oracle, now, seed, revoked: watch.revoked });
   let isStorm = false;
   let isOver = false;
   const lanes = Array.from({ length: LANES }, async () => {
@@ -110,7 +110,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   let failingStorm: Storm | undefined;
   try {
     const startedAt = now();
-    const parts: SettleOptions = { world, ledger, judge, watch, workload, now };
+    const parts: SettleOptions = { world, ledger, oracle, watch, workload, now };
     const known = new Map<string, readonly number[]>();
     for (let round = 0; ; round += 1) {
       const isEnough = options.storm === undefined ? now() - startedAt > options.minutes * 60_000 : round > 0;
@@ -119,18 +119,18 @@ export async function run(options: RunOptions): Promise<RunResult> {
       const before = { violations: violations.length, injections: injections.length, at: now() };
       isStorm = true;
       const epoch = () => watch.epoch;
-      await runStorm(storm, { world, topic, ledger, judge, now, epoch, log, injections, isOver: isOverEarly });
+      await runStorm(storm, { world, topic, ledger, oracle, now, epoch, log, injections, isOver: isOverEarly });
       isStorm = false;
       if (isOverEarly()) break;
       const settled = await settle(parts);
       const unexpected = 'ms' in settled ? await sweep(parts) : [];
-      judge.restoring(false);
+      oracle.restoring(false);
       await checkLog(parts, topic, known).catch(failed);
       ledger.forget(now() - FORGOTTEN_MS);
       const added = violations.slice(before.violations);
       const kills = injections
         .slice(before.injections)
-        .filter(({ kind, bites }) => kind === 'kill' && bites > 0).length;
+        .filter(({ kind, effects }) => kind === 'kill' && effects > 0).length;
       const result = { round, startedAt: before.at, kills, settled, unexpected, violations: added };
       rounds.push(result);
       if (added.length > 0 || unexpected.length > 0 || 'missing' in settled) failingStorm ??= storm;
@@ -168,7 +168,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 }
 
 const killsOf = (injections: readonly Injection[]) =>
-  injections.filter(({ kind, bites }) => kind === 'kill' && bites > 0).length;
+  injections.filter(({ kind, effects }) => kind === 'kill' && effects > 0).length;
 
 function describe({ round, settled, unexpected, violations }: Round, kills: number): string {
   const end = 'ms' in settled ? `settled in ${Math.round(settled.ms)} ms` : `NOT SETTLED: ${settled.missing}`;
@@ -180,8 +180,11 @@ function summaryOf(injections: readonly Injection[]): RunResult['faults'] {
   return Object.fromEntries(
     FAULT_KINDS.map((kind: FaultKind) => {
       const ofKind = injections.filter((injection) => injection.kind === kind);
-      const effective = ofKind.filter(({ bites }) => bites > 0).length;
-      return [kind, { injected: ofKind.length, effective, bites: ofKind.reduce((sum, { bites }) => sum + bites, 0) }];
+      const effective = ofKind.filter(({ effects }) => effects > 0).length;
+      return [
+        kind,
+        { injected: ofKind.length, effective, effects: ofKind.reduce((sum, { effects }) => sum + effects, 0) },
+      ];
     }),
   );
 }

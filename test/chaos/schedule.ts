@@ -50,18 +50,19 @@ export interface Setting {
 }
 
 const STORM_MS = 16_000;
-/** An issuer that is ahead for longer than this mints tokens that services do not take yet: its clock never goes back. */
+/** The greatest offset of the issuer's clock. Further ahead it mints tokens that services do not accept yet, and it never goes back. */
 const ISSUER_CLOCK_MS = 8_000;
 const INSTANCE_CLOCK_MS = 3_600_000;
 const KILLS_PER_STORM = 32;
 /** Longer than MAX_STALENESS: views become stale. */
 const LONG_MS = 13_000;
+/** How many faults a storm has beside its kills and its kinds in turn. */
 const OTHERS_PER_STORM = 5;
 
 /** The storm of a round, by the seed alone. Each kind of fault comes at least once in three rounds. */
 export function planStorm({ seed, instances, brokers }: Setting, round: number): Storm {
   const random = createRandom(seed * 1_000 + round);
-  const between = (least: number, most: number) => least + random.below(most - least + 1);
+  const between = (min: number, max: number) => min + random.below(max - min + 1);
   const anyProcess = () => (random.chance(0.25) ? 0 : between(1, instances));
   const draw: Record<FaultKind, () => Pick<Fault, 'forMs' | 'target' | 'amount'>> = {
     kill: () => ({
@@ -77,8 +78,8 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
     'read-only': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
     clock: () => {
       const target = anyProcess();
-      const most = target === 0 ? ISSUER_CLOCK_MS : INSTANCE_CLOCK_MS;
-      return { target, forMs: between(1_000, 9_000), amount: between(-most, most) };
+      const maxOffsetMs = target === 0 ? ISSUER_CLOCK_MS : INSTANCE_CLOCK_MS;
+      return { target, forMs: between(1_000, 9_000), amount: between(-maxOffsetMs, maxOffsetMs) };
     },
     'topic-deleted': () => ({ target: 0, forMs: 0, amount: 0 }),
     'topic-truncated': () => ({ target: 0, forMs: 0, amount: 0 }),

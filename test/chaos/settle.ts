@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Judge } from './judge.ts';
 import type { Ledger } from './ledger.ts';
 import { acknowledgementOf, attemptOf } from './ledger.ts';
 import type { Node } from './node.ts';
+import type { Oracle } from './oracle.ts';
 import type { TopicAccess } from './topic.ts';
 import { outboxSequences } from './topic.ts';
 import type { Watch } from './watch.ts';
@@ -11,15 +11,16 @@ import type { World } from './world.ts';
 
 /** How long the fleet has to converge after the last fault has ended. */
 const SETTLE_MS = 30_000;
-
+/** How long a token has to be accepted, and then denied, by every instance. */
+const DELIVERY_MS = 5_000;
 const POLL_MS = 100;
-/** Tokens that every instance is asked about at the end of a round: the newest ones. */
+/** How many of the newest revoked, and of the newest valid tokens every instance is asked about at the end of a round. */
 const SWEPT = 80;
 
 export interface SettleOptions {
   readonly world: World;
   readonly ledger: Ledger;
-  readonly judge: Judge;
+  readonly oracle: Oracle;
   readonly watch: Watch;
   readonly workload: Workload;
   readonly now: () => number;
@@ -70,7 +71,7 @@ async function notDelivered({ world, watch, workload, now }: SettleOptions): Pro
   const token = session?.tokens[0];
   if (session === undefined || token === undefined) return 'a new user cannot log in';
   const ask = () => Promise.all(world.instances.map((node) => watch.ask(node, token)));
-  const end = now() + 5_000;
+  const end = now() + DELIVERY_MS;
   const untilAll = async (verdict: string) => {
     let verdicts = await ask();
     while (verdicts.some((one) => one !== verdict) && now() < end) {
@@ -106,14 +107,14 @@ export async function sweep({ world, ledger, watch }: SettleOptions): Promise<st
   return failures;
 }
 
-/** Reads outbox and topic, and judges their order. `known` has the sequences of the outbox as of the last call. */
+/** Reads outbox and topic, and lets the oracle check their order. `known` has the sequences of the outbox as of the last call. */
 export async function checkLog(
-  { world, judge, now }: SettleOptions,
+  { world, oracle, now }: SettleOptions,
   topic: TopicAccess,
   known: Map<string, readonly number[]>,
 ): Promise<void> {
   const outbox = outboxSequences(world.issuer.database, known);
-  judge.logRead('outbox', outbox, now());
+  oracle.logRead('outbox', outbox, now());
   for (const [epoch, seqs] of outbox) known.set(epoch, seqs.slice(-1));
-  judge.logRead('topic', await topic.sequences(), now());
+  oracle.logRead('topic', await topic.sequences(), now());
 }

@@ -3,10 +3,10 @@ import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { failDisk, mayFailDisk } from './disk.ts';
-import type { Judge } from './judge.ts';
+import { canFailDisk, failDisk } from './disk.ts';
 import type { Ledger } from './ledger.ts';
 import type { Node } from './node.ts';
+import type { Oracle } from './oracle.ts';
 import type { Fault, FaultKind, Storm } from './schedule.ts';
 import type { TopicAccess } from './topic.ts';
 import type { World } from './world.ts';
@@ -21,14 +21,14 @@ export interface Injection {
   /** When it had ended; null: it lasts. */
   to: number | null;
   /** How often it had an effect: processes killed, calls that failed, connections cut, … */
-  bites: number;
+  effects: number;
 }
 
 export interface StormOptions {
   readonly world: World;
   readonly topic: TopicAccess;
   readonly ledger: Ledger;
-  readonly judge: Judge;
+  readonly oracle: Oracle;
   readonly now: () => number;
   /** The epoch of the issuer, as far as it is known. */
   readonly epoch: () => string;
@@ -38,12 +38,13 @@ export interface StormOptions {
   readonly isOver: () => boolean;
 }
 
-/** What a fault began: `end` undoes it. It may be called when nothing is left to undo. */
+/** A fault that lasts: `end` undoes it, and has no effect when nothing is left to undo. */
 interface Begun {
   readonly end: () => Promise<void>;
 }
 
 const NOTHING: Begun = { end: async () => undefined };
+/** How long a restore may take, with its repetitions. */
 const RESTORE_LIMIT_MS = 90_000;
 
 /** Injects the faults of a storm at their times, and ends them: each after its time, and all that last at the end of the storm. */
@@ -58,7 +59,7 @@ export async function runStorm(storm: Storm, options: StormOptions): Promise<voi
     const node = processOf(fault, world);
     while (node?.isUp === false && fault.amount !== 1 && now() < startedAt + storm.forMs) await delay(20);
     if (now() > startedAt + storm.forMs) return;
-    const injection: Injection = { kind: fault.kind, target: nameOf(fault, world), from: now(), to: null, bites: 0 };
+    const injection: Injection = { kind: fault.kind, target: nameOf(fault, world), from: now(), to: null, effects: 0 };
     injections.push(injection);
     let ended: Promise<void> | undefined;
     try {
@@ -77,7 +78,7 @@ export async function runStorm(storm: Storm, options: StormOptions): Promise<voi
     }
   });
   while (now() < startedAt + storm.forMs && !options.isOver()) await delay(50);
-  // Not in the order in which they began: a fleet must converge in any order.
+  // In the order of the plan, and not in that in which they began: a fleet must converge in any order.
   for (const index of storm.healing)
     await ends
       .get(index)?.()
@@ -104,7 +105,7 @@ const processOf = ({ kind, target }: Fault, { nodes }: World): Node | undefined 
     ? undefined
     : nodes[target];
 
-function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormOptions) {
+function createInjector({ world, topic, ledger, oracle, now, epoch, log }: StormOptions) {
   const { broker, fleet } = world;
   let brokers: Promise<void> = Promise.resolve();
   const changeBroker = (work: () => Promise<void>) => {
@@ -117,46 +118,46 @@ function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormO
     const error = kind === 'disk-full' ? 'ENOSPC' : 'EROFS';
     const report = join(world.directory, `strace-${Math.round(now())}-${node.process.name}`);
     const pid = node.process.pid();
-    if (pid === undefined || node.failing !== undefined || !mayFailDisk) return NOTHING;
+    if (pid === undefined || node.failing !== undefined || !canFailDisk) return NOTHING;
     node.failing = await failDisk(pid, node.database, error, report);
     const { failing } = node;
     return {
       async end() {
         if (failing === undefined) return;
         if (node.failing === failing) node.failing = undefined;
-        injection.bites += await failing.stop();
+        injection.effects += await failing.stop();
         rmSync(report, { force: true });
       },
     };
   }
 
   function disturbLinks({ kind, amount }: Fault, node: Node, injection: Injection): Begun {
-    const before = node.linkBites();
+    const before = node.linkEffects();
     node.setLinks(kind === 'slow' ? { slowMs: amount } : kind === 'cut' ? 'cut' : 'silence');
     return {
       async end() {
         node.setLinks('up');
-        injection.bites += node.linkBites() - before;
+        injection.effects += node.linkEffects() - before;
       },
     };
   }
 
   function setClock(node: Node, amount: number, injection: Injection): Begun {
     writeFileSync(node.clockFile, String(amount));
-    if (node.isUp) injection.bites += 1;
+    if (node.isUp) injection.effects += 1;
     return { end: async () => writeFileSync(node.clockFile, '0') };
   }
 
   const restore = (injection: Injection) =>
     world.issuer.whileDown(async () => {
-      judge.restoring(true);
+      oracle.restoring(true);
       ledger.restored(now());
       for (const suffix of ['', '-wal', '-shm']) rmSync(world.issuer.database + suffix, { force: true });
       copyFileSync(backupOf(world), world.issuer.database);
       const end = now() + RESTORE_LIMIT_MS;
-      while (now() < end && injection.bites === 0) {
+      while (now() < end && injection.effects === 0) {
         const { status, output } = await runRestore(world);
-        if (status === 0) injection.bites += 1;
+        if (status === 0) injection.effects += 1;
         else {
           log(`restore ended with ${status}: ${output.slice(-300)}`);
           await delay(1_000);
@@ -167,7 +168,7 @@ function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormO
   async function disturbBroker({ kind, target }: Fault, injection: Injection): Promise<Begun> {
     const isKill = kind === 'kill-broker';
     await changeBroker(() => (isKill ? broker.stop(target) : broker.pause(target)));
-    injection.bites += 1;
+    injection.effects += 1;
     return { end: () => changeBroker(() => (isKill ? broker.start(target) : broker.resume(target))) };
   }
 
@@ -176,16 +177,16 @@ function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormO
     if (kind === 'kill-broker' || kind === 'freeze-broker') return disturbBroker(fault, injection);
     if (kind === 'rubbish') {
       await topic.writeRubbish(amount, fleet.issuer.url, epoch());
-      injection.bites += amount;
+      injection.effects += amount;
       return NOTHING;
     }
     if (kind === 'topic-deleted') {
       await topic.remove();
-      injection.bites += 1;
+      injection.effects += 1;
       return NOTHING;
     }
     if (kind === 'topic-truncated') {
-      injection.bites += await topic.truncate();
+      injection.effects += await topic.truncate();
       return NOTHING;
     }
     const node = world.nodes[target] ?? world.issuer;
@@ -194,13 +195,13 @@ function createInjector({ world, topic, ledger, judge, now, epoch, log }: StormO
       return NOTHING;
     }
     if (kind === 'kill') {
-      if (await node.kill(forMs)) injection.bites += 1;
+      if (await node.kill(forMs)) injection.effects += 1;
       return NOTHING;
     }
     if (kind === 'disk-full' || kind === 'read-only') return failWrites(node, kind, injection);
     if (kind === 'clock') return setClock(node, amount, injection);
     if (kind !== 'freeze') return disturbLinks(fault, node, injection);
-    if (node.freeze()) injection.bites += 1;
+    if (node.freeze()) injection.effects += 1;
     return { end: async () => node.resume() };
   };
 }

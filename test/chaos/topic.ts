@@ -15,6 +15,7 @@ export interface TopicAccess {
   sequences(): Promise<Map<string, number[]>>;
 }
 
+/** How long the topic may take to be read. */
 const LIMIT_MS = 15_000;
 
 export function openTopicAccess(brokers: readonly string[], topic: string): TopicAccess {
@@ -84,7 +85,7 @@ export function openTopicAccess(brokers: readonly string[], topic: string): Topi
       }));
       try {
         await producer.connect();
-        // The longest of them together are longer than a broker takes at once.
+        // A broker refuses a request with all of the longest records.
         for (let from = 0; from < messages.length; from += 8) {
           await producer.send({ topic, acks: -1, messages: messages.slice(from, from + 8) });
         }

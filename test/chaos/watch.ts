@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { protectedUrl } from '@rescind/dev-fleet';
 import { createRandom } from '../simulation/model/random.ts';
-import type { Judge } from './judge.ts';
 import type { Ledger, TokenEntry } from './ledger.ts';
 import { acknowledgementOf, attemptOf } from './ledger.ts';
 import type { Node } from './node.ts';
+import type { Oracle } from './oracle.ts';
 import type { FaultKind } from './schedule.ts';
 import type { Injection } from './storm.ts';
 import { verdictOf } from './workload.ts';
@@ -21,10 +21,11 @@ export const STATES = [
   '200',
 ] as const;
 
+/** Observes every instance while storms run. */
 export interface Watch {
   /** A revocation was acknowledged: each instance is asked about the tokens until it refuses them. */
   revoked(tokens: readonly TokenEntry[], at: number): void;
-  /** Asks an instance about a token, and judges the answer. */
+  /** Asks an instance about a token, and passes the answer to the oracle. */
   ask(node: Node, token: TokenEntry): Promise<string | undefined>;
   /** The states that were seen, with counts. */
   readonly states: ReadonlyMap<string, number>;
@@ -32,7 +33,7 @@ export interface Watch {
   readonly latencies: ReadonlyMap<FaultKind | 'none', number[]>;
   /** The epoch of the issuer. */
   readonly epoch: string;
-  /** How many answers were judged. */
+  /** How many answers the oracle has checked. */
   readonly answers: number;
   stop(): Promise<void>;
 }
@@ -40,7 +41,7 @@ export interface Watch {
 export interface WatchOptions {
   readonly world: World;
   readonly ledger: Ledger;
-  readonly judge: Judge;
+  readonly oracle: Oracle;
   readonly now: () => number;
   readonly seed: number;
   readonly injections: readonly Injection[];
@@ -53,13 +54,16 @@ interface Watched {
   readonly at: number;
 }
 
+/** The pause between two questions to an instance, and after one without an answer. */
 const PAUSE_MS = 8;
+const UNANSWERED_PAUSE_MS = 50;
+/** The pause between two samples of a view. */
 const SAMPLE_MS = 250;
-/** No longer: the sweep after each storm asks about it again. */
+/** How long the instances are asked about a revoked token. The sweep after each storm asks about it again. */
 const WATCHED_MS = 60_000;
 
-/** Asks every instance all the time about revoked and valid tokens, and about its view. */
-export function openWatch({ world, ledger, judge, now, seed, injections, failed }: WatchOptions): Watch {
+/** Asks every instance without end about revoked and valid tokens, and about its view. */
+export function openWatch({ world, ledger, oracle, now, seed, injections, failed }: WatchOptions): Watch {
   const random = createRandom(seed);
   const queues = new Map<Node, Watched[]>(world.instances.map((node) => [node, []]));
   const states = new Map<string, number>();
@@ -67,7 +71,7 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
   let epoch = '';
   let answers = 0;
   let isOver = false;
-  const see = (state: string) => void states.set(state, (states.get(state) ?? 0) + 1);
+  const countState = (state: string) => void states.set(state, (states.get(state) ?? 0) + 1);
 
   function measure(node: Node, { at }: Watched, deniedAt: number): void {
     const concerns = ({ target, from, to }: Injection) =>
@@ -91,8 +95,8 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     if (verdict === undefined) return undefined;
     const receivedAt = now();
     answers += 1;
-    see(verdict);
-    judge.answered({
+    countState(verdict);
+    oracle.answered({
       instance: process.name,
       token,
       sentAt,
@@ -109,13 +113,13 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     const toToken = (token: TokenEntry | undefined) => token && { token, at: Number.NaN };
     const dice = random.next();
     if (dice < 0.5 && queue.length > 0) return random.pick(queue.slice(0, 8));
-    // After a restore nobody knows the keys of earlier tokens.
+    // After a restore the keys of earlier tokens may be unknown everywhere.
     const recent = ledger.tokens.slice(-400).filter(({ session }) => !session.lost || random.chance(0.05));
     if (dice < 0.75) return toToken(random.pick(recent.filter((token) => acknowledgementOf(token) !== null)));
     return toToken(random.pick(recent.filter((token) => attemptOf(token) === null).slice(-60)));
   }
 
-  async function askAllTheTime(node: Node): Promise<void> {
+  async function askContinuously(node: Node): Promise<void> {
     while (!isOver) {
       const watched = choose(node);
       const verdict = watched && (await ask(node, watched.token));
@@ -125,7 +129,7 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
         if (index >= 0) queue.splice(index, 1);
         measure(node, watched, now());
       }
-      await delay(verdict === undefined ? 50 : PAUSE_MS);
+      await delay(verdict === undefined ? UNANSWERED_PAUSE_MS : PAUSE_MS);
     }
   }
 
@@ -136,14 +140,14 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     const checkOf = (name: string) => body.checks?.find((check) => check.name === name);
     const database = checkOf('database');
     if (node === world.issuer && typeof database?.epoch === 'string') {
-      if (epoch !== '' && epoch !== database.epoch) see('new-epoch');
+      if (epoch !== '' && epoch !== database.epoch) countState('new-epoch');
       epoch = database.epoch;
     }
     const feed = checkOf('feed');
     if (feed === undefined) return;
-    if (typeof feed.suspect === 'string') see('suspect');
-    if (feed.transport === 'http') see('fallback');
-    judge.sampled({
+    if (typeof feed.suspect === 'string') countState('suspect');
+    if (feed.transport === 'http') countState('fallback');
+    oracle.sampled({
       instance: node.process.name,
       sentAt,
       receivedAt,
@@ -156,14 +160,14 @@ export function openWatch({ world, ledger, judge, now, seed, injections, failed 
     });
   }
 
-  async function sampleAllTheTime(node: Node): Promise<void> {
+  async function sampleContinuously(node: Node): Promise<void> {
     while (!isOver) {
       await sample(node);
       await delay(SAMPLE_MS);
     }
   }
 
-  const loops = [...world.instances.map(askAllTheTime), ...world.nodes.map(sampleAllTheTime)].map((loop) =>
+  const loops = [...world.instances.map(askContinuously), ...world.nodes.map(sampleContinuously)].map((loop) =>
     loop.catch(failed),
   );
   return {

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FleetResponse, Tokens } from '@rescind/dev-fleet';
 import { bearer, codeOf, request } from '@rescind/dev-fleet';
 import { createRandom } from '../simulation/model/random.ts';
-import type { Judge } from './judge.ts';
 import type { Ledger, SessionEntry, TokenEntry, UserEntry } from './ledger.ts';
+import type { Oracle } from './oracle.ts';
 import type { World } from './world.ts';
 
 /** The operations that a lane draws from. Each must succeed at least once in a run. */
@@ -25,7 +25,7 @@ type Operation = (typeof OPERATIONS)[number];
 export interface WorkloadOptions {
   readonly world: World;
   readonly ledger: Ledger;
-  readonly judge: Judge;
+  readonly oracle: Oracle;
   readonly now: () => number;
   readonly seed: number;
   /** Called for each session or token whose end was acknowledged. */
@@ -41,10 +41,12 @@ export interface Workload {
   logout(session: SessionEntry): Promise<boolean>;
 }
 
+/** The pause after a request without a response. */
 const PAUSE_MS = 150;
 const TIMEOUT_MS = 4_000;
-/** Those of before take part no longer. */
+/** How many of the newest users take part. */
 const KEPT_USERS = 200;
+/** How often each operation is drawn, relative to the others. */
 const WEIGHTS: Readonly<Record<Operation, number>> = {
   register: 4,
   login: 20,
@@ -58,7 +60,7 @@ const WEIGHTS: Readonly<Record<Operation, number>> = {
   'refresh-after-end': 8,
 };
 
-export function createWorkload({ world, ledger, judge, now, seed, revoked }: WorkloadOptions): Workload {
+export function createWorkload({ world, ledger, oracle, now, seed, revoked }: WorkloadOptions): Workload {
   const { fleet } = world;
   const random = createRandom(seed);
   const drawn = OPERATIONS.flatMap((operation) => Array.from({ length: WEIGHTS[operation] }, () => operation));
@@ -138,10 +140,10 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     const isOk = answer?.status === 200;
     if (counted('refresh', answer, 200)) {
       const { access_token, refresh_token } = answer.body as Tokens;
-      judge.exchanged(session, used, refresh_token, now());
+      oracle.exchanged(session, used, refresh_token, now());
       ledger.refreshed(session, used, sentAt, access_token, refresh_token, now());
     } else if (isRefused) {
-      judge.refusedRefresh(session, sentAt, now());
+      oracle.refusedRefresh(session, sentAt, now());
     }
     // A request whose response was lost may still arrive, after its successor was used.
     if (wasLost || !isOk) session.refresh = null;
@@ -155,7 +157,7 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     const answers = await Promise.all([exchange(used), exchange(used)]);
     for (const answer of answers) {
       if (!counted('refresh-twice', answer, 200)) continue;
-      judge.exchanged(session, used, (answer.body as Tokens).refresh_token, now());
+      oracle.exchanged(session, used, (answer.body as Tokens).refresh_token, now());
     }
   }
 
@@ -182,7 +184,7 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
   const logout = (session: SessionEntry) =>
     end('logout', [session], 204, () => send(`${issuer.url}/logout`, { method: 'POST', ...bearer(newest(session)) }));
 
-  /** Its next login must be accepted, however soon it comes. */
+  /** Lets a user log in again who was logged out everywhere: the next login must be accepted, however soon it comes. */
   function takePartAgain(user: UserEntry): void {
     user.retired = false;
     returning.push(user);
@@ -227,9 +229,9 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     const session = random.pick(all.filter((one) => one.acknowledgedAt !== null && one.refresh !== null).slice(-60));
     if (session === undefined) return;
     const answer = await exchange(session.refresh ?? '');
-    // That it is refused is the success.
+    // The operation succeeds when the issuer refuses it.
     if (answer?.status === 200) {
-      judge.exchanged(session, session.refresh ?? '', (answer.body as Tokens).refresh_token, now());
+      oracle.exchanged(session, session.refresh ?? '', (answer.body as Tokens).refresh_token, now());
     }
     ledger.count('refresh-after-end', answer?.status === 400 ? 'ok' : answer === undefined ? 'unknown' : 'refused');
   }
@@ -242,7 +244,7 @@ export function createWorkload({ world, ledger, judge, now, seed, revoked }: Wor
     work: (session: SessionEntry) => Promise<unknown>,
   ): Promise<void> {
     const session = anySession(isMeant);
-    // Without such a session there is none to log out: one more is made.
+    // Without such a session a user logs in, so that there is one later.
     const user = session?.user ?? random.pick(recentUsers());
     if (user === undefined) {
       await register();

@@ -6,12 +6,13 @@ import type { Fleet, ServiceProcess } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
-import type { Judge } from './judge.ts';
 import type { Link } from './links.ts';
 import { openLink } from './links.ts';
 import type { Node } from './node.ts';
 import { createNode } from './node.ts';
+import type { Oracle } from './oracle.ts';
 
+/** `MAX_STALENESS` of the instances. */
 export const MAX_STALENESS_MS = 8_000;
 
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
@@ -34,13 +35,13 @@ export interface WorldOptions {
   readonly instances: number;
   /** The directory `services` of the tree that is run; undefined: of this tree. */
   readonly services: string | undefined;
-  readonly judge: Judge;
+  readonly oracle: Oracle;
   readonly now: () => number;
   readonly log: (line: string) => void;
 }
 
 /** Opens brokers and a fleet whose processes reach each other and Kafka through links of the driver. */
-export async function openWorld({ judge, now, log, ...options }: WorldOptions): Promise<World> {
+export async function openWorld({ oracle, now, log, ...options }: WorldOptions): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'rescind-chaos-'));
   log('opens Kafka');
   const broker = await openBroker({ brokers: options.brokers, prefer: 'java' });
@@ -76,16 +77,16 @@ export async function openWorld({ judge, now, log, ...options }: WorldOptions): 
       const isIssuer = process.service === 'user-management';
       process.environment.LOG_LEVEL = 'info';
       if (options.services !== undefined) process.main = join(options.services, process.service, 'src/main.js');
-      const { links, clockFile } = await lead(process, ports, join(directory, process.name));
+      const { links, clockFile } = await routeThroughLinks(process, ports, join(directory, process.name));
       return createNode({
         process,
         links,
         clockFile,
         database,
         now,
-        stopped: () => isIssuer && judge.issuerFellSilent(now()),
-        runs: () => isIssuer && judge.issuerRunsAgain(),
-        ended: () => judge.ended(process.name),
+        stopped: () => isIssuer && oracle.issuerFellSilent(now()),
+        runs: () => isIssuer && oracle.issuerRunsAgain(),
+        ended: () => oracle.ended(process.name),
         failedStart: (error) =>
           log(`${process.name} did not start: ${String(error).split('\n')[0]}; ${stateOf(process)}`),
       });
@@ -118,8 +119,8 @@ function stateOf(process: ServiceProcess): string {
   }
 }
 
-/** Leads the outgoing connections of a process to these ports through links. */
-async function lead(process: ServiceProcess, ports: readonly number[], directory: string) {
+/** Opens a link for each port, and lets the outgoing connections of a process to these ports go through them. */
+async function routeThroughLinks(process: ServiceProcess, ports: readonly number[], directory: string) {
   mkdirSync(directory, { recursive: true });
   const links: Link[] = [];
   const table: Record<string, number> = {};

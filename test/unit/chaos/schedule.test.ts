@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { INVARIANTS } from '../../chaos/judge.ts';
 import { MUTANTS } from '../../chaos/mutants.ts';
+import { INVARIANTS } from '../../chaos/oracle.ts';
 import { FAULT_KINDS, planStorm, smallerStorms } from '../../chaos/schedule.ts';
 
 const SETTING = { seed: 7, instances: 4, brokers: 3 };

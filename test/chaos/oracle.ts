@@ -64,16 +64,16 @@ interface InstanceView {
   position: { readonly epoch: string; readonly seq: number; readonly started: number } | null;
 }
 
-export interface JudgeOptions {
+export interface OracleOptions {
   readonly maxStalenessMs: number;
-  /** For the resolution of clocks, ms. */
+  /** How much later than the limit an answer must be to violate it, ms: clocks are rounded. */
   readonly slackMs: number;
   /** Called once for each violation. */
   readonly violated: (violation: Violation) => void;
 }
 
-/** Compares what instances and issuer answer with the ledger. Pure: it has no clock of its own. */
-export interface Judge {
+/** The test oracle: compares what instances and issuer answer with the ledger, by the invariants. Pure: it has no clock of its own. */
+export interface Oracle {
   answered(answer: Answer): void;
   sampled(sample: ViewSample): void;
   /** The instance was killed, or has ended otherwise: what its file does not have may be forgotten. */
@@ -81,8 +81,8 @@ export interface Judge {
   /** From now on no process of the issuer runs. */
   issuerFellSilent(at: number): void;
   issuerRunsAgain(): void;
-  /** While true, positions may go back: a backup is being restored. */
-  restoring(is: boolean): void;
+  /** While `isRestoring`, positions may go back: a backup is being restored. */
+  restoring(isRestoring: boolean): void;
   /** Successors that uses of one refresh token have returned. */
   exchanged(session: SessionEntry, used: string, successor: string, at: number): void;
   /** The issuer refused a refresh token that was never used before, as invalid. */
@@ -93,7 +93,7 @@ export interface Judge {
   deniedAt(instance: string, token: TokenEntry): number | undefined;
 }
 
-export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions): Judge {
+export function createOracle({ maxStalenessMs, slackMs, violated }: OracleOptions): Oracle {
   const views = new Map<string, InstanceView>();
   const successors = new Map<string, string>();
   let silentSince: number | null = null;
@@ -104,7 +104,7 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
     return known;
   };
   const reported = new Set<string>();
-  /** Once for each subject: an instance that accepts a revoked token is asked about it again and again. */
+  /** Reports a violation once for each subject: an instance that accepts a revoked token is asked about it again and again. */
   const report = (invariant: Invariant, at: number, subject: string, detail: string) => {
     if (reported.has(`${invariant} ${subject}`)) return;
     reported.add(`${invariant} ${subject}`);
@@ -203,8 +203,8 @@ export function createJudge({ maxStalenessMs, slackMs, violated }: JudgeOptions)
     issuerRunsAgain() {
       silentSince = null;
     },
-    restoring(is) {
-      isRestoring = is;
+    restoring(next) {
+      isRestoring = next;
     },
     exchanged(session, used, successor, at) {
       const { acknowledgedAt } = session;
