@@ -113,7 +113,7 @@ test('users at two instances play on one board, and a revocation ends the game o
 });
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  test.each([360, 768, 1280])('tables and board are accessible, and %i px are enough', async (width) => {
+  test.each([360, 768, 1280])('tables and board violate no rule of axe, and fit into %i px', async (width) => {
     const { page } = await web.loggedIn('', { colorScheme, viewport: { width, height: 800 } });
     await page.getByRole('link', { name: 'Game' }).click();
     await page.getByRole('button', { name: 'Delta' }).waitFor();

@@ -88,7 +88,7 @@ const overflow = (page: Page) =>
 /** The diagrams of a page have been drawn. */
 const drawn = (page: Page) => page.waitForFunction(() => document.querySelector('.diagram-text') === null);
 
-/** Pages that load at once: most of the time of one goes by in the browser. */
+/** How many pages load at a time: most of the time of one passes in the browser. */
 const TABS = 3;
 
 /** Visits each page in one of a few tabs. @returns what was found, by page */
@@ -141,7 +141,7 @@ describe('each page', () => {
 
 async function seriousFaults(page: Page, options: RunOptions): Promise<string[]> {
   const { violations } = await page.evaluate(
-    (given) => (globalThis as unknown as { axe: { run(of: RunOptions): Promise<AxeResults> } }).axe.run(given),
+    (settings) => (globalThis as unknown as { axe: { run(of: RunOptions): Promise<AxeResults> } }).axe.run(settings),
     options,
   );
   return violations

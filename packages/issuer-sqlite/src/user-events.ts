@@ -23,6 +23,7 @@ interface ListValues {
 /** A position before the first event of every list. */
 const FIRST = { at: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
 
+/** The events of a revocation that concerns every user: each list has them. */
 const WIDE = `type = 'sessions_ended' AND sub IS NULL`;
 
 /** What happened to users and their sessions. */
@@ -70,8 +71,8 @@ export function createUserEvents(database: Database.Database): UserEvents {
     async append(event) {
       append.run(event);
     },
-    prune: async (before, most) => prune.run(before, most).changes,
-    forgetOrigins: async (sub, most) => forgetOrigins.run(sub, most).changes,
+    prune: async (before, limit) => prune.run(before, limit).changes,
+    forgetOrigins: async (sub, limit) => forgetOrigins.run(sub, limit).changes,
   };
 }
 

@@ -4,7 +4,7 @@ import type { Session } from './api.ts';
 import { Card, Listing, Title, useList } from './parts.tsx';
 import { setQuery, useAddress } from './router.tsx';
 import { SessionRows } from './session-rows.tsx';
-import { countText, strangersText } from './text.ts';
+import { countText, untrustedText } from './text.ts';
 
 /** The most cut-offs in one revocation. */
 const MAX_CUTOFFS = 200;
@@ -85,7 +85,7 @@ export function Sessions() {
               choose={(one) => (
                 <input
                   type="checkbox"
-                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${strangersText(one.deviceName ?? 'no name')}`}
+                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${untrustedText(one.deviceName ?? 'no name')}`}
                   checked={chosen.has(one.sid)}
                   onChange={() => toggle(one.sid)}
                 />

@@ -107,7 +107,7 @@ export function createOperators(options: OperatorsOptions): Operators {
     };
     const exchange = async (resource: string): Promise<string> => {
       // Tokens of a session that has ended while a call waited would outlive it.
-      if (gone.signal.aborted) throw new RescindError('operator_session_missing');
+      if (ended.signal.aborted) throw new RescindError('operator_session_missing');
       const response = await requestToken(held.refresh, resource);
       const tokens = tokensSchema.safeParse(jsonOf(response.text));
       if (response.status === 200 && tokens.success) {

@@ -27,11 +27,11 @@ async function eventsOf({ ada }: Service, query = ''): Promise<Event[]> {
 
 const shown = (events: readonly Event[]) => events.map(({ type, reason, actor }) => [type, reason, actor]);
 
-test('states why a person was logged out, by whom, with the name of now', async () => {
+test('states why a user was logged out, and by whom, with the present name of the user', async () => {
   const service = await openAdministered();
   const { sid } = (await service.login()).answer;
   const sub = await service.subOf();
-  const body = { cutoffs: [{ claim: 'sid', value: sid }], reason: 'device_lost', why: 'called the desk' };
+  const body = { cutoffs: [{ claim: 'sid', value: sid }], reason: 'device_lost', why: 'a lost phone' };
   expect((await service.ada.post('/admin/revocations', body)).status).toBe(201);
   const [ended, login, created] = await eventsOf(service, `?sub=${sub}`);
   expect(ended).toMatchObject({ type: 'session_ended', reason: 'device_lost', actor: 'operator:ada', sid, sub });
@@ -70,7 +70,7 @@ test('names whoever ended a session: its user, a client, and the issuer that fou
   expect(shown(changed)).toEqual([['account_changed', 'password_changed', 'user']]);
 });
 
-test('counts refused logins of a minute in two rows, and those of unknown names without a user', async () => {
+test('records refused logins by user, those of unknown names without the name, and refused refreshes with the reason', async () => {
   const service = await openAdministered();
   const { post, refresh, ada } = service;
   const wrong = (username: string) => post('/login', { username, password: 'wrong horse battery' });
@@ -119,11 +119,11 @@ test('refuses the cursor of another filter, and pages through each event once', 
 function openStream(url: string, query: string, headers: Record<string, string> = {}) {
   const frames: Record<string, unknown>[] = [];
   const state = { hasEnded: false };
-  const gone = new AbortController();
+  const left = new AbortController();
   const reading = (async () => {
     const response = await fetch(`${url}/admin/events${query}`, {
       headers: { Accept: 'application/x-ndjson', ...basic('ada'), ...headers },
-      signal: gone.signal,
+      signal: left.signal,
     });
     expect(response.status).toBe(200);
     expect(response.headers.get('x-accel-buffering')).toBe('no');
@@ -143,7 +143,7 @@ function openStream(url: string, query: string, headers: Record<string, string> 
     isOpen: () => frames.some((frame) => 'heartbeat' in frame),
     ended: () => reading.then(() => frames.at(-1)),
     async close() {
-      gone.abort();
+      left.abort();
       await reading.catch(() => undefined);
     },
   };
@@ -177,10 +177,10 @@ test('streams events as they commit, from now, from a position, or from a time',
 
 test('sends server-sent events with their position', async () => {
   const service = await openAdministered();
-  const gone = new AbortController();
+  const left = new AbortController();
   const response = await fetch(`${service.adminUrl}/admin/events?after=0`, {
     headers: { Accept: 'text/event-stream', ...basic('ada') },
-    signal: gone.signal,
+    signal: left.signal,
   });
   expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
   let text = '';
@@ -188,7 +188,7 @@ test('sends server-sent events with their position', async () => {
     text += Buffer.from(chunk).toString();
     if (text.includes('heartbeat')) break;
   }
-  gone.abort();
+  left.abort();
   expect(text).toMatch(/^event: user-event\nid: 1\ndata: \{.*"type":"account_created".*\}\n\nevent: heartbeat\ndata: /);
 });
 
@@ -199,8 +199,8 @@ test('ends a stream whose operator was removed, or lost the scope, with the reas
     watcher: { secret: secretOf('watcher'), scopes },
   });
   const service = await openAdministered({}, directory);
-  const withOperators = (given: object) => writeOperators(directory, given);
-  withOperators(operators(['admin:events:read']));
+  const changeOperators = (file: object) => writeOperators(directory, file);
+  changeOperators(operators(['admin:events:read']));
   const stream = () => openStream(service.adminUrl, '', basic('watcher'));
   await waitFor('the operator is known', async () => {
     const { status } = await fetch(`${service.adminUrl}/admin/events`, { headers: basic('watcher') });
@@ -208,7 +208,7 @@ test('ends a stream whose operator was removed, or lost the scope, with the reas
   });
   const streams = [stream(), stream()];
   for (const one of streams) await waitFor('every stream is open', one.isOpen);
-  withOperators(operators(['admin:audit']));
+  changeOperators(operators(['admin:audit']));
   for (const one of streams) expect(await one.ended()).toEqual({ end: { reason: 'credentials_withdrawn' } });
   expect((await service.ada.get('/admin/events')).status).toBe(200);
 });

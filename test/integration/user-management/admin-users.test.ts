@@ -226,7 +226,7 @@ describe('keys', () => {
 test('creates a user without a password, who sets it with the token, by the rules of scopes', async () => {
   const service = await openAdministered();
   const { ada, as, post } = service;
-  const body = { username: 'grace', roles: ['editor'], claims: { tenant: 'acme' }, why: 'joined the desk' };
+  const body = { username: 'grace', roles: ['editor'], claims: { tenant: 'acme' }, why: 'joined the support' };
   const { status, body: created } = await ada.post('/admin/users', body);
   expect(status).toBe(201);
   const { sub } = created.user as { sub: string };

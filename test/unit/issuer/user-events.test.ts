@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 
 const LOGIN = { sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 };
 
-/** An issuer whose housekeeping runs when the test says so. */
+/** An issuer whose maintenance runs when the test advances its clock by `pass`. */
 async function opened(options: object = {}) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
@@ -139,7 +139,7 @@ test('deletes expired events in small batches, the earliest first', async () => 
   expect(await events()).toEqual([]);
 });
 
-test('refuses what is no event', async () => {
+test('refuses an event of an unknown type or without a user, and an unknown query', async () => {
   const { issuer } = await opened();
   const record = (event: object) => issuer.transaction((tx) => tx.recordEvent(event as never));
   await expect(record({ type: 'nonsense', sub: 'ada' })).rejects.toThrow(TypeError);

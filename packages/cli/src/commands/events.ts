@@ -25,18 +25,19 @@ function userOf({ username, sub, type }: Json): string {
   return String(username ?? sub ?? 'unknown');
 }
 
-/** The word, and of a refusal the error code. */
+/** The reason, and of a refusal the error code before it. */
 function reasonOf({ reason, code }: Json): string | null {
   const words = [code, reason].filter((word) => typeof word === 'string');
   return words.length === 0 ? null : words.join(' ');
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** The units of a length of time, in ms. */
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Reads `2h`, `7d`, or a time in ISO 8601, as ms since 1970. @throws InvalidArgumentError */
 function readTime(text: string): number {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS[unit] ?? 0));
+  if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS_MS[unit] ?? 0));
   // A number alone would be taken for a year.
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at) || at < 0) throw new InvalidArgumentError('must be such as 2h, 7d, or 2026-11-24T08:00:00Z');
@@ -55,10 +56,11 @@ interface EventFlags {
 }
 
 async function events(context: Context, flags: EventFlags): Promise<undefined> {
-  const { user, sub: given, sid, type, since, until, follow = false, limit } = flags;
-  if (user !== undefined && given !== undefined) throw new CliError('usage', 'usage', 'Only one of --user and --sub');
+  const { user, sub: subOption, sid, type, since, until, follow = false, limit } = flags;
+  if (user !== undefined && subOption !== undefined)
+    throw new CliError('usage', 'usage', 'Only one of --user and --sub');
   if (follow && until !== undefined) throw new CliError('usage', 'usage', '--until excludes --follow');
-  const sub = user === undefined ? given : String((await findUser(context.admin(), user)).sub);
+  const sub = user === undefined ? subOption : String((await findUser(context.admin(), user)).sub);
   const filter = { sub, sid, type, since };
   if (follow) return followEvents(context, filter, limit);
   const items: Json[] = [];
@@ -93,7 +95,7 @@ async function followEvents(
         if (written >= limit) return undefined;
       }
     } catch (error) {
-      // Before the first frame the address or the filter may be wrong.
+      // Only after the first frame is it clear that the address and the filter are right.
       const isLost = error instanceof CliError && error.exit === 'failed' && position !== undefined;
       if (!isLost) throw error;
     }
@@ -126,7 +128,7 @@ function toLine(event: Json): string {
 export const registerEvents: Register = (program, run) => {
   program
     .command('events')
-    .description('what happened to users and sessions: logins, refusals, ends with their reason and who')
+    .description('what happened to users and sessions: logins, refusals, ends with their reason and actor')
     .option('--user <user>', 'of a user, by name or sub')
     .option('--sub <sub>', 'of a user who may be deleted')
     .option('--sid <sid>', 'of a session')

@@ -32,7 +32,7 @@ export function createRecordReader({ log, issuers }: RecordReaderSettings): Reco
   };
 }
 
-/** Returns equal texts of consecutive records as one object: maps then find it without comparing characters. */
+/** Replaces equal texts by one object: maps then find it without comparing characters. */
 interface SameTexts {
   readonly log: string;
   readonly speaksFor: ReadonlyMap<string, string>;
@@ -59,15 +59,15 @@ function read(record: TransportRecord, { header, payload }: VerifiedToken, same:
   }
   const found = readPosition(payload);
   if (found === undefined) return { kind: 'bad', ...delivery(record), reason: 'no_position' };
-  const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
+  const position = { ...found, kid, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
-  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, reason: body };
-  return toEvent(record, place, body, same);
+  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...position, reason: body };
+  return toEvent(record, position, body, same);
 }
 
 function toEvent(
   record: TransportRecord,
-  place: LogPosition & { readonly kid: string },
+  position: LogPosition & { readonly kid: string },
   body: EventBody,
   { log, speaksFor }: SameTexts,
 ): EventRecord {
@@ -76,7 +76,7 @@ function toEvent(
   let skipped = 0;
   let clamped = 0;
   for (const cutOff of body.cutOffs) {
-    // It concerns no token, so it becomes no row: each request looks up the claims of rows.
+    // An event key signs no token, so its cut-off becomes no row: each request looks up the claims of rows.
     if (cutOff.claim === EVENT_KID) {
       if (cutOff.iss === log) kills.push(cutOff.value);
       else skipped += 1;
@@ -87,11 +87,11 @@ function toEvent(
       skipped += 1;
       continue;
     }
-    const bounded = withinBounds(cutOff, iss, place);
+    const bounded = withinBounds(cutOff, iss, position);
     if (bounded.issuedUntil !== cutOff.issuedUntil || bounded.expiresAt !== cutOff.expiresAt) clamped += 1;
     cutOffs.push(bounded);
   }
-  return { kind: 'event', ...delivery(record), ...place, ...body, cutOffs, kills, skipped, clamped };
+  return { kind: 'event', ...delivery(record), ...position, ...body, cutOffs, kills, skipped, clamped };
 }
 
 /** Limits T to the second of the event, and E to its time or later. */

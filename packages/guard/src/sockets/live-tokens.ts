@@ -80,7 +80,7 @@ const RENEW_BEFORE_MS: DurationMs = 30_000;
 const RENEWAL_GRACE_MS: DurationMs = 30_000;
 /** So long tokens are examined and ended in one turn of the event loop. The end of a socket takes some 0.1 ms. */
 const SLICE_MS: DurationMs = 4;
-/** So long the event loop belongs to other work between two slices: to requests, and to the closes of what has ended, which arrive together otherwise. */
+/** The pause between two slices, in which the event loop handles requests, and the close events of the connections that have ended. */
 const PAUSE_MS: DurationMs = 4;
 
 export function createLiveTokens(parts: LiveTokensParts): LiveTokens {

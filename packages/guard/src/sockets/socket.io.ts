@@ -38,7 +38,7 @@ const connections = new WeakMap<object, LiveConnection>();
 /** So many handshakes a second on one connection of Engine.IO, each of a namespace; twice as many at once. A signature costs more than a message. */
 const HANDSHAKES_PER_SECOND = 20;
 
-/** A client may leave so many acknowledgements out; each one costs memory. */
+/** The most acknowledgements that a socket may wait for, since each one takes memory. Beyond it the client is disconnected. */
 const MAX_ACKS = 10_000;
 
 /** The access token of a guarded socket, as it was verified last; undefined for a socket of no guarded server. */

@@ -33,9 +33,10 @@ export interface SessionEnds {
   readonly txn: string | null;
 }
 
-/** The most sessions that get an event each when they end together: beyond, one event has their number. */
-const MOST_ROWS = 10_000;
+/** The most sessions that get an event each when they end together. Of more, one event has their number. */
+const MAX_ROWS = 10_000;
 
+/** The members that an event does not have. */
 const NOTHING = {
   ...{ sub: null, sid: null, clientId: null, code: null, reason: null, txn: null },
   ...{ address: null, userAgent: null, deviceName: null, count: 1 },
@@ -76,7 +77,7 @@ export function createUserEventRecorder(telemetry: Pick<Telemetry, 'count' | 'lo
         const { sessions } = tx.store;
         const shared = { reason, txn, at: tx.now() };
         const count = claim === 'sid' ? 1 : (await sessions.count(claim, value, at)).sessions;
-        if (count > MOST_ROWS) {
+        if (count > MAX_ROWS) {
           await append(tx, { type: 'sessions_ended', ...shared, ...WIDE[claim](value), count });
           return;
         }
@@ -93,6 +94,7 @@ export function createUserEventRecorder(telemetry: Pick<Telemetry, 'count' | 'lo
   };
 }
 
+/** The members of the one event of many sessions. */
 const WIDE: Readonly<Record<SessionClaim, (value: string) => Partial<NewUserEvent>>> = {
   sid: (sid) => ({ sid }),
   sub: (sub) => ({ sub }),
@@ -122,10 +124,10 @@ export async function recordEvent(
   await userEvents.record(tx, event);
 }
 
-/** More rows would hold up other writers. */
-const MOST_FORGOTTEN = 10_000;
+/** The most rows that one call changes: more would delay other writers. */
+const MAX_FORGOTTEN = 10_000;
 
 /** `IssuerTransaction.forgetOrigins`. */
 export function forgetOrigins(_context: object, { store }: Transaction, sub: string): Promise<number> {
-  return store.userEvents.forgetOrigins(sub, MOST_FORGOTTEN);
+  return store.userEvents.forgetOrigins(sub, MAX_FORGOTTEN);
 }

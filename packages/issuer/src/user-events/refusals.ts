@@ -10,7 +10,7 @@ import type { UserEventRecorder } from './recorder.ts';
 export interface Refusals {
   /** @see IssuerUserEvents.refused */
   add(refusal: RefusedUserEvent): void;
-  /** Writes what is due, in one small transaction; cheap when nothing is. */
+  /** Writes what is due, in one transaction. Without anything due it begins none. */
   flush(): Promise<void>;
   /** Writes everything. */
   close(): Promise<void>;
@@ -49,9 +49,9 @@ const DETAILED = {
  */
 const SUMMARIES: RowLimit = { minute: 60, day: 10_000 };
 /** Rows that wait while they cannot be written: memory. */
-const MOST_WAITING = 5_000;
+const MAX_WAITING = 5_000;
 /** Rows of one transaction: a few ms. */
-const MOST_AT_ONCE = 200;
+const MAX_AT_ONCE = 200;
 const MAX_DEVICE_NAME_LENGTH = 128;
 
 /** Equal refusals of a minute. */
@@ -66,6 +66,7 @@ interface Entry {
   isFirst: boolean;
 }
 
+/** The limit by which a refusal is dropped, or that its write has failed: a label of the metric. */
 type Dropped = 'user' | 'address' | 'no_user' | 'minute' | 'day' | 'failed';
 
 /**
@@ -115,7 +116,7 @@ export function createRefusals({ transactions, recorder, now, clock, telemetry }
 
   function begin(key: string, event: Entry['event'], at: EpochMillis, isFirst: boolean): void {
     const former = entries.get(key);
-    if (former === undefined && entries.size + waiting.length >= MOST_WAITING) {
+    if (former === undefined && entries.size + waiting.length >= MAX_WAITING) {
       drop('failed');
       return;
     }
@@ -157,8 +158,8 @@ export function createRefusals({ transactions, recorder, now, clock, telemetry }
   async function write(isClosing: boolean): Promise<void> {
     waiting.push(...due(isClosing));
     while (waiting.length > 0) {
-      const rows = waiting.slice(0, MOST_AT_ONCE);
-      waiting = waiting.slice(MOST_AT_ONCE);
+      const rows = waiting.slice(0, MAX_AT_ONCE);
+      waiting = waiting.slice(MAX_AT_ONCE);
       try {
         await transactions.run(async (tx) => {
           for (const row of rows) await recorder.write(tx, row);
