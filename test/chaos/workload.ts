@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FleetResponse, Tokens } from '@rescind/dev-fleet';
 import { bearer, codeOf, request } from '@rescind/dev-fleet';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { createRandom } from '../simulation/model/random.ts';
 import type { Ledger, SessionEntry, TokenEntry, UserEntry } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
@@ -67,7 +68,7 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
   const users: UserEntry[] = [];
   const { issuer } = fleet;
   const accountAudience = `${issuer.url}/account`;
-  const operator = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
+  const operator = basicAuthorization(fleet.operator.name, fleet.operator.secret);
 
   /** The response; undefined: none arrived, so the outcome is unknown. */
   const send = async (url: string, init: RequestInit): Promise<FleetResponse | undefined> => {

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { delimiter, join } from 'node:path';
 import type { Fleet } from '@rescind/dev-fleet';
 import { openFleet, request } from '@rescind/dev-fleet';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { CACHE, fetchGenerator, fetchSpring, preparePython, requireTools, run } from './tools.ts';
 
@@ -38,7 +39,7 @@ await verifyElsewhere(fleet, token);
 console.log('ok      clients by openapi-generator, and verifiers of other makers');
 
 async function writeDocuments({ issuer, adminUrl, operator }: Fleet): Promise<void> {
-  const authorization = `Basic ${Buffer.from(`${operator.name}:${operator.secret}`).toString('base64')}`;
+  const authorization = basicAuthorization(operator.name, operator.secret);
   const paths = { public: `${issuer.url}/openapi.json`, admin: `${adminUrl}/admin/openapi.json` };
   for (const name of DOCUMENTS) {
     const { status, body } = await request(paths[name], { headers: { authorization } });

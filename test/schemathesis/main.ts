@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFleet, request } from '@rescind/dev-fleet';
+import { basicAuthorization } from '@rescind/revocation/http';
 
 /** What is run, from the command line: `npm run test:schemathesis -- --max-examples 200`. */
 const [, , ...options] = process.argv;
@@ -68,7 +69,7 @@ const PATIENT = ['--suppress-health-check', 'all'];
 
 /** Fetches a document with the required credentials, and tests all its operations. @returns whether nothing was found */
 async function findsNothing({ name, base, path, options: own }: Asked): Promise<boolean> {
-  const authorization = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
+  const authorization = basicAuthorization(fleet.operator.name, fleet.operator.secret);
   const { status, body } = await request(base + path, { headers: { authorization } });
   if (status !== 200) throw new Error(`${path} answered ${status}`);
   const document = join(here, `${name}.json`);

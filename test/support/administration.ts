@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { createResponseCheck } from './declared-responses.ts';
 import { temporaryDirectory } from './directory.ts';
 import type { Answer } from './user-management.ts';
@@ -29,7 +30,7 @@ export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
 export const secretOf = (name: string) => `${SECRET}-${name}`;
 
 export const basic = (name: string, secret = secretOf(name)) => ({
-  Authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`,
+  Authorization: basicAuthorization(name, secret),
 });
 
 export function writeOperators(directory: string, operators: object): string {

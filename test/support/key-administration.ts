@@ -1,5 +1,6 @@
 import type { Fleet, Tokens, User } from '@rescind/dev-fleet';
 import { request } from '@rescind/dev-fleet';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { verdictOf } from './fleet.ts';
 import { waitFor } from './wait.ts';
 
@@ -23,7 +24,7 @@ export interface KeyAdministration {
 
 /** @param confirmed false for an issuer of the version before, which does not know `confirm` */
 export function administerKeys({ adminUrl, operator }: Fleet, confirmed = true): KeyAdministration {
-  const authorization = `Basic ${Buffer.from(`${operator.name}:${operator.secret}`).toString('base64')}`;
+  const authorization = basicAuthorization(operator.name, operator.secret);
 
   async function ask<T>(path: string, body?: object): Promise<T> {
     const answer = await request(`${adminUrl}/admin/keys${path}`, {

@@ -5,6 +5,7 @@ import type { Fleet } from '@rescind/dev-fleet';
 import { codeOf, request } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
 import { openPublisher } from '@rescind/feed-kafka';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { decodeJwt } from 'jose';
 import { expect, it, onTestFinished } from 'vitest';
 import { createAdministrator } from '../support/administration.ts';
@@ -39,7 +40,7 @@ async function stoppedFleet() {
 }
 
 const basicOf = ({ operator: { name, secret } }: Fleet) => ({
-  Authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`,
+  Authorization: basicAuthorization(name, secret),
 });
 
 function tryLogin({ issuer }: Fleet, user: object) {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from '@rescind/dev-fleet';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { expect, it } from 'vitest';
 import { checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
@@ -46,7 +47,7 @@ it('the event stream requires a credential of a service, and begins with a heart
   const address = `${issuer.url}/revocations`;
   const secret = readFileSync(join(directory, 'prices', 'feed-client-secret'), 'utf8');
   const basic = (name: string, password: string) => ({
-    authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
+    authorization: basicAuthorization(name, password),
   });
 
   for (const headers of [

@@ -85,7 +85,7 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
 
 export const itemsOf = ({ items }: Json): Json[] => (Array.isArray(items) ? (items as Json[]) : []);
 
-/** The server sends a heartbeat every 5 s: after three times that nothing comes any more. */
+/** A stream without data for this time counts as lost. A heartbeat comes at least every 5 s. */
 const SILENCE_MS = 15_000;
 
 /** A signal that aborts after a time without `reset`, or with another signal. */
@@ -116,16 +116,20 @@ async function* linesOf(response: Response, received: () => void): AsyncGenerato
   }
 }
 
-/** A request that does not follow redirects. @throws CliError `server_unreachable` */
-export async function reach(url: URL, init: RequestInit, limit: number | AbortSignal): Promise<Response> {
-  const signal = typeof limit === 'number' ? AbortSignal.timeout(limit) : limit;
+/**
+ * Sends a request, and follows no redirect.
+ * @param timeout ms, or a signal that ends the request
+ * @throws CliError `server_unreachable`
+ */
+export async function reach(url: URL, init: RequestInit, timeout: number | AbortSignal): Promise<Response> {
+  const signal = typeof timeout === 'number' ? AbortSignal.timeout(timeout) : timeout;
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal });
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const isLate = error instanceof Error && error.name === 'TimeoutError';
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    const why = isLate ? `no answer within ${limit} ms` : code || 'no connection';
+    const why = isLate ? `no answer within ${timeout} ms` : code || 'no connection';
     throw new CliError('failed', 'server_unreachable', `${url.origin} cannot be reached (${why})`, {
       next: 'rescind doctor',
       cause: error,

@@ -4,8 +4,8 @@ import { CliError } from './errors.ts';
 /** A shorter beginning of an id selects too many. */
 const LEAST_PREFIX = 8;
 /** How many of the newest items are searched for a beginning of an id. */
-const MOST_SEARCHED = 10_000;
-const MOST_CANDIDATES = 5;
+const MAX_SEARCHED = 10_000;
+const MAX_CANDIDATES = 5;
 
 const isNotFound = (error: unknown) => error instanceof CliError && error.exit === 'not_found';
 
@@ -30,14 +30,14 @@ export async function findById(admin: Admin, id: string, { what, path, member, q
     if (!isNotFound(error) || id.length < LEAST_PREFIX) throw error;
   }
   const found: Json[] = [];
-  for await (const item of admin.list(path, query, MOST_SEARCHED)) {
+  for await (const item of admin.list(path, query, MAX_SEARCHED)) {
     if (String(item[member]).startsWith(id)) found.push(item);
-    if (found.length > MOST_CANDIDATES) break;
+    if (found.length > MAX_CANDIDATES) break;
   }
   const [first, second] = found;
   if (first !== undefined && second === undefined) return first;
   if (first === undefined)
-    throw new CliError('not_found', 'not_found', `There is no ${what} ${id} among the newest ${MOST_SEARCHED}`);
+    throw new CliError('not_found', 'not_found', `There is no ${what} ${id} among the newest ${MAX_SEARCHED}`);
   const candidates = found.map((item) => String(item[member])).join(', ');
   throw new CliError('usage', 'id_ambiguous', `${id} is the beginning of more than one ${what}: ${candidates}`);
 }

@@ -6,7 +6,7 @@ import type { Cell } from './output.ts';
 
 /** How long `--wait` waits without a number, and the longest wait of one request, in seconds. */
 const WAIT_SECONDS = 10;
-const MOST_SECONDS_OF_A_REQUEST = 10;
+const MAX_SECONDS_OF_A_REQUEST = 10;
 /** Between two requests, where the server responds at once: more calls wait there than it lets wait. In ms. */
 const PAUSE_MS = 500;
 
@@ -27,7 +27,7 @@ export async function awaitReceipts(
 ): Promise<Receipts> {
   const end = now() + seconds * 1_000;
   // Half of the time that a request may take: the response must arrive before its end.
-  const maxSeconds = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.floor(settings().RESCIND_TIMEOUT / 2_000));
+  const maxSeconds = Math.min(MAX_SECONDS_OF_A_REQUEST, Math.floor(settings().RESCIND_TIMEOUT / 2_000));
   let state: Json | undefined;
   do {
     if (state !== undefined) await sleep(PAUSE_MS, undefined, { signal: interrupted });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPage } from '@rescind/dev-build/page';
 import { freePorts, openWatchdog } from '@rescind/dev-kafka';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { FleetClient, User } from './client.ts';
 import { createFleetClient, request } from './client.ts';
@@ -63,7 +64,7 @@ export interface Fleet extends AsyncDisposable {
   readonly web: ServiceProcess | undefined;
   /** services/console, if the fleet has it. */
   readonly console: ServiceProcess | undefined;
-  /** Who may log in to the console; undefined without one, and while the fleet is not started. */
+  /** A user who may log in to the console; undefined without a console, and while the fleet is not started. */
   readonly consoleUser: User | undefined;
   /** game-1, game-2, … */
   readonly games: readonly ServiceProcess[];
@@ -150,18 +151,18 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
 
   const watchdog = openWatchdog();
   const running = new Set<number>();
-  const watch = () => {
+  const updateWatchdog = () => {
     const kill = running.size > 0 ? `kill -9 ${[...running].join(' ')} 2>/dev/null; ` : '';
     watchdog.set(`${kill}rm -rf '${directory}'`);
   };
   const lifecycle = {
     started(pid: number) {
       running.add(pid);
-      watch();
+      updateWatchdog();
     },
     ended(pid: number) {
       running.delete(pid);
-      watch();
+      updateWatchdog();
     },
   };
 
@@ -312,7 +313,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
 async function createConsoleUser(issuerUrl: string, adminUrl: string, by: FleetOperator): Promise<User> {
   const user = { username: 'operator', password: randomBytes(18).toString('base64url') };
   const send = async (method: string, url: string, body?: object) => {
-    const authorization = `Basic ${Buffer.from(`${by.name}:${by.secret}`).toString('base64')}`;
+    const authorization = basicAuthorization(by.name, by.secret);
     const headers = { 'content-type': 'application/json', ...(url.startsWith(adminUrl) && { authorization }) };
     const answer = await request(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
     if (answer.status >= 300) throw new Error(`${url} answered ${answer.status}`);

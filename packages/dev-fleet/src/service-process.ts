@@ -21,7 +21,7 @@ export interface ServiceOptions {
   readonly adminPort?: number | undefined;
   /** Called with the process id at each start. */
   readonly started: (pid: number) => void;
-  /** Called with the process id when that process has ended: the system gives the id to another process. */
+  /** Called with the process id when that process has ended: the system may give the id to another process. */
   readonly ended: (pid: number) => void;
 }
 

@@ -7,7 +7,7 @@ import { FORGED_EPOCH, Violation } from './truth.ts';
 import { restore } from './writes.ts';
 
 /** More than a run ever needs. */
-const MOST_RESTORES = 40;
+const MAX_RESTORES = 40;
 
 /** Ends the process of the issuer, which loses its state in memory. */
 export function stopIssuer(world: World): void {
@@ -31,7 +31,7 @@ export function bringIssuerBack(world: World): void {
 /** The operator runs `restore`, because the database is not the latest. */
 export function operatorRestores(world: World): void {
   world.restores += 1;
-  if (world.restores > MOST_RESTORES) throw new Violation('repeated restores do not end');
+  if (world.restores > MAX_RESTORES) throw new Violation('repeated restores do not end');
   const { issuer, topic, registry } = world;
   const inTopic = topic.log.records.flatMap(({ jws }) => registry.find(jws)?.epoch ?? []);
   const shown = world.followers.flatMap(({ store }) => registry.find(store.state?.proof ?? '')?.epoch ?? []);

@@ -141,7 +141,7 @@ export function letIdle({ database }: Issuer, { random }: IssuerWorld): void {
 }
 
 /** The most sessions that are cut off by their sids. */
-const MOST_SIDS = 8;
+const MAX_SIDS = 8;
 
 /**
  * While the clock leads, a cut-off of a user, a client or the issuer has no time, because readers would keep it until the wall clock has
@@ -156,7 +156,7 @@ function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly CutOff
     // Ended sessions count too: the wall clock may still be ahead, so their tokens may be valid.
     const mayLive = ({ ended }: Session) => !(world.mutants.liveSidsOnly && ended);
     const found = [...database.sessions.values()].filter((session) => isAbout(denial, session) && mayLive(session));
-    if (denial.claim === 'iss' || found.length > MOST_SIDS) return kids;
+    if (denial.claim === 'iss' || found.length > MAX_SIDS) return kids;
     const { issuedUntil, ...unbounded } = denial;
     const by = denial.endsSession ? unbounded : denial;
     return found.map(({ sid }) => ({ ...by, claim: 'sid', value: sid }));

@@ -83,13 +83,14 @@ interface Comparison {
   readonly fault: string | undefined;
 }
 
-/** How long the topic is read again while Kafka elects a coordinator or a leader, as it does after the start of a broker, in ms. */
+/** How long the topic is read again while Kafka is not ready, as during the elections after the start of a broker, in ms. */
 const ELECTION_MS = 30_000;
+/** The pause between two attempts, in ms. */
 const RETRY_MS = 2_000;
 /** Codes of a cluster that is not ready. */
 const TEMPORARY: ReadonlySet<string> = new Set(['kafka_unreachable']);
 
-/** As `compareTopic`; tries again while Kafka is not ready, and says so. */
+/** Calls `compareTopic`, again while Kafka is not ready, and writes a note for each failed attempt. */
 async function compareTopicWhenReady(
   context: Context,
   reader: LogReader,

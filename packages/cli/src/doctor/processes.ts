@@ -81,7 +81,7 @@ export const checkClock: Check = async (examination) => {
 };
 
 /** A fleet may have two versions, while it is upgraded. */
-const MOST_VERSIONS = 2;
+const MAX_VERSIONS = 2;
 
 /** Whether the processes have one version. */
 export const checkVersions: Check = async (examination) => {
@@ -89,7 +89,7 @@ export const checkVersions: Check = async (examination) => {
   const versions = reports.flatMap((report) => (report instanceof CliError ? [] : report.version));
   if (versions.length === 0) return [];
   const count = new Set(versions).size;
-  const status = count > MOST_VERSIONS ? 'fail' : count === MOST_VERSIONS ? 'warn' : 'pass';
+  const status = count > MAX_VERSIONS ? 'fail' : count === MAX_VERSIONS ? 'warn' : 'pass';
   const cure =
     status === 'pass'
       ? undefined

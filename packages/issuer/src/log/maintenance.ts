@@ -123,7 +123,7 @@ interface HousekeepingOptions {
 const MAX_ROWS_AT_ONCE = 100;
 /** Sessions that one sweep reads, in a few ms. A million sessions take a few hours. */
 const SESSIONS_AT_ONCE = 5_000;
-/** Events of users that are deleted in a second at most, in a few ms: 17 million a day. */
+/** The most events of users that are deleted in a second, which takes a few ms: 17 million a day. */
 const USER_EVENTS_AT_ONCE = 200;
 /** The longest grace that a policy allows for a retry. */
 const LONGEST_GRACE_MS: DurationMs = 60_000;
@@ -189,7 +189,7 @@ export function createHousekeeping({
     sweptTo = await sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), sealedBefore);
   }
 
-  /** Records, when the session is forgotten, when it timed out. */
+  /** Records the end of a session that has timed out: at the time of its deadline, once the session is forgotten. */
   async function recordExpiry(tx: Transaction, session: Session): Promise<void> {
     if (!isOfUser(session)) return;
     const { idleExpiresAt, absoluteExpiresAt } = session;

@@ -26,7 +26,7 @@ export interface Overdue {
   readonly withEvents: boolean;
 }
 
-const MOST_DURATIONS = 64;
+const MAX_DURATIONS = 64;
 const LEAST_PATIENCE_MS: DurationMs = 250;
 const GREATEST_PATIENCE_MS: DurationMs = 1_000;
 const USUAL_TIMES = 3;
@@ -41,7 +41,7 @@ const KEPT_MS: DurationMs = 5_000;
 /** Acknowledgements of the same 50 ms count as one. */
 const GRAIN_MS: DurationMs = 50;
 /** Entries of `waiting`; further sends count as part of the last entry. */
-const MOST_WAITING = 256;
+const MAX_WAITING = 256;
 
 /** The state at the start of a process. @param sentSeq the last seq that had been acknowledged before */
 export function newAcknowledgements(
@@ -70,7 +70,7 @@ export function noteAppended(state: AcknowledgementState, head: number, now: Dur
   const last = state.waiting.at(-1);
   const acknowledged = state.acknowledged.at(-1)?.seq ?? 0;
   if (head <= Math.max(last?.upTo ?? 0, acknowledged)) return state;
-  const isNew = last === undefined || (last.since !== now && state.waiting.length < MOST_WAITING);
+  const isNew = last === undefined || (last.since !== now && state.waiting.length < MAX_WAITING);
   const waiting = isNew
     ? [...state.waiting, { upTo: head, since: now }]
     : [...state.waiting.slice(0, -1), { upTo: head, since: last.since }];
@@ -89,7 +89,7 @@ export function noteAcknowledged(
   tookMs: DurationMs | undefined,
   now: DurationMs,
 ): AcknowledgementState {
-  const durations = tookMs === undefined ? state.durations : [...state.durations, tookMs].slice(-MOST_DURATIONS);
+  const durations = tookMs === undefined ? state.durations : [...state.durations, tookMs].slice(-MAX_DURATIONS);
   const at = Math.ceil(now / GRAIN_MS) * GRAIN_MS;
   const before = state.acknowledged.filter((entry) => entry.at !== at);
   const seq = Math.max(upTo, state.acknowledged.at(-1)?.seq ?? 0);

@@ -86,12 +86,12 @@ function toRecords(batch: readonly string[]): TransportRecord[] {
 }
 
 /** A topic retains a heartbeat for each second of a week: only those with new information are stored. */
-const MOST_POINTS = 10_000;
+const MAX_POINTS = 10_000;
 
 function keepGreatest(points: LogPosition[]): void {
-  if (points.length <= MOST_POINTS) return;
+  if (points.length <= MAX_POINTS) return;
   points.sort(comparePositions);
-  points.splice(0, points.length - MOST_POINTS / 2);
+  points.splice(0, points.length - MAX_POINTS / 2);
 }
 
 function comparePositions(a: LogPosition, b: LogPosition): number {

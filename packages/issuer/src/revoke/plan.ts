@@ -82,7 +82,7 @@ export async function planRevocation(
 }
 
 /** The most sessions that one revocation cuts off by their sids. */
-const MOST_SIDS = 10_000;
+const MAX_SIDS = 10_000;
 
 /**
  * While the clock leads, a cut-off by time would deny what is issued until the wall clock has passed it, and readers never lower it.
@@ -92,8 +92,8 @@ const MOST_SIDS = 10_000;
 async function withoutTime({ issuer, reads }: PlanContext, cutOff: CutOff): Promise<readonly CutOff[]> {
   const { iss, claim, value, sessionUntil } = cutOff;
   if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [cutOff];
-  const sids = claim === 'iss' ? undefined : await reads.sessions.listSids(claim, value, MOST_SIDS + 1);
-  if (sids === undefined || sids.length > MOST_SIDS) {
+  const sids = claim === 'iss' ? undefined : await reads.sessions.listSids(claim, value, MAX_SIDS + 1);
+  if (sids === undefined || sids.length > MAX_SIDS) {
     const keys = await reads.keys.all('token');
     const signed = keys.filter(({ state }) => state === 'active' || state === 'former');
     return signed.map(({ kid }) => denyKid(issuer, kid));

@@ -19,7 +19,7 @@ export const LAWS: Readonly<Record<string, Invariant>> = {
 
 const ROLLBACK = new Error('to roll back');
 /** More statements than any operation of the samples has. */
-const MOST_STATEMENTS = 500;
+const MAX_STATEMENTS = 500;
 
 const firstOf = ({ answer }: Operation) => answer;
 const secondOf = (operation: Operation) => ('again' in operation ? operation.again : operation.answer);
@@ -95,7 +95,7 @@ async function survivesFailures(tested: TestedStore, operation: Operation): Prom
     operation.run,
     (tx) => outcomeOf(() => operation.run(tx)),
   ];
-  for (let number = 0; number < MOST_STATEMENTS; number += 1) {
+  for (let number = 0; number < MAX_STATEMENTS; number += 1) {
     for (const work of works) {
       const failing = tested.failStatement(number);
       const outcome = await outcomeOf(() => store.transaction(work));
@@ -106,7 +106,7 @@ async function survivesFailures(tested: TestedStore, operation: Operation): Prom
     }
     await failInSavepoint(tested, store, operation, before, number);
   }
-  assert.fail(`more than ${MOST_STATEMENTS} statements`);
+  assert.fail(`more than ${MAX_STATEMENTS} statements`);
 }
 
 /** The store continues to work after all these failures. */
