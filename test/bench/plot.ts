@@ -9,7 +9,7 @@ interface Row {
   readonly reach: number;
 }
 
-/** Of the axis. */
+/** The length of the axis, and the space on its right, in px. */
 const AXIS = 340;
 const RIGHT = 150;
 const LINE = 24;

@@ -10,7 +10,7 @@ interface Panel {
   readonly contestants: readonly (readonly [name: string, label: string])[];
 }
 
-/** Contestants whose labels begin with this are ours. */
+/** The labels of the contestants of this project begin with this. */
 const OURS = 'Rescind';
 
 const P3: readonly (readonly [name: string, label: string])[] = [
@@ -22,7 +22,7 @@ const P3: readonly (readonly [name: string, label: string])[] = [
   ['express-oauth2-jwt-bearer, no revocation', 'express-oauth2-jwt-bearer, no revocation'],
 ];
 
-const seen = (tokens: number) =>
+const seenBefore = (tokens: number) =>
   [
     [`guard, ${tokens} tokens`, 'Rescind’s guard, revocation enforced'],
     [`fast-jwt, cached, ${tokens} tokens`, 'fast-jwt with its cache, no revocation'],
@@ -40,12 +40,12 @@ const PANELS: readonly Panel[] = [
   {
     id: 'P1',
     title: 'A token seen before, one of 1,000: time of a decision (less is better)',
-    contestants: seen(1_000),
+    contestants: seenBefore(1_000),
   },
   {
     id: 'P1',
     title: 'A token seen before, one of 16,000: time of a decision (less is better)',
-    contestants: seen(16_000),
+    contestants: seenBefore(16_000),
   },
   {
     id: 'P2',
@@ -89,6 +89,7 @@ interface Measured {
   readonly rivals: readonly Spread[];
 }
 
+/** Lengths of the plot, in px. */
 const WIDTH = 760;
 const VALUE_WIDTH = 110;
 const LINE = 22;
@@ -126,8 +127,8 @@ interface Row {
 }
 
 function drawPanel(title: string, rows: readonly Row[], top: number, left: number): string {
-  const greatest = Math.max(...rows.map(({ spread }) => spread.median));
-  const scale = (WIDTH - left - VALUE_WIDTH) / greatest;
+  const maxMedian = Math.max(...rows.map(({ spread }) => spread.median));
+  const scale = (WIDTH - left - VALUE_WIDTH) / maxMedian;
   return [
     `<text x="8" y="${top + 24}" fill="#222" font-weight="bold">${escapeText(title)}</text>`,
     ...rows.map(({ label, spread: { median, unit } }, index) => {

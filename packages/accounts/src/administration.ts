@@ -200,7 +200,7 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       const claims = changedClaims({}, { ...given, ...(roles.length === 0 ? {} : { roles }) });
       // Before the costly hash; the insert checks it again.
       if (users.isTaken(username)) throw new RescindError('username_taken');
-      // Of a password that nobody knows: the token replaces it.
+      // The hash of a random password that is not kept. The user sets a password with the token.
       const password = await context.passwords.hash(
         randomBytes(UNKNOWN_PASSWORD_BYTES).toString('base64url'),
         username,

@@ -120,7 +120,7 @@ export function createTransact({
   };
 }
 
-/** A pseudonym: 128 random bits, nothing of the person in it. */
+/** Creates the `sub` of a user, a pseudonym of 128 random bits. */
 export const newSub = (): string => randomBytes(16).toString('base64url');
 
 type UserReads = Pick<UserRows, 'bySub'>;

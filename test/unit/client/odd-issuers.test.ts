@@ -221,7 +221,7 @@ describe('a page that shares its cookie alone', () => {
     },
   );
 
-  test('whose issuer says after a failure that nobody is logged in, shows that, and asks no more', async () => {
+  test('whose issuer responds after a failure that nobody is logged in, shows that, and asks no more', async () => {
     const { issuer, open, advance } = page();
     issuer.faults.push('offline');
     const session = open();
