@@ -56,7 +56,7 @@ describe('the relay', () => {
         throw new Error('the exporter is broken');
       },
     };
-    const issuer = await house().open({ publisher: topic.publisher(), telemetry });
+    const issuer = await createIssuerSetting().open({ publisher: topic.publisher(), telemetry });
     for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
     await everythingIsThere(issuer, topic);
     await waitFor('the acknowledgement', () => issuer.health().some(({ lagEvents }) => lagEvents === 0), DEADLINE);
