@@ -97,8 +97,14 @@ function discard({ body }: Request | Response): void {
   body?.cancel().catch(ignore);
 }
 
-/** Aborts the wait of this caller only. The renewal continues for the others. */
-export async function abortable<T>(work: Promise<T>, signal?: AbortSignal | null): Promise<T | undefined> {
-  signal?.throwIfAborted();
-  return race(work, (_, reject) => listen(signal, ['abort'], () => reject(signal?.reason)));
+/**
+ * Aborts the wait of this caller only. The renewal continues for the others. A signal that is aborted already leaves no rejection of
+ * `work` unhandled.
+ */
+export function abortable<T>(work: Promise<T>, signal?: AbortSignal | null): Promise<T | undefined> {
+  return race(work, (_, reject) => {
+    const abort = () => reject(signal?.reason);
+    if (signal?.aborted) abort();
+    return listen(signal, ['abort'], abort);
+  });
 }

@@ -249,6 +249,24 @@ describe('where the token goes', () => {
     expect(session.getSnapshot().status).toBe('active');
   });
 
+  test('an aborted call for a session that is over leaves no rejection unhandled', async () => {
+    const { session } = await loggedIn();
+    await session.logout();
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    try {
+      const signal = AbortSignal.abort();
+      await expect(session.getAccessToken({ signal })).rejects.toBe(signal.reason);
+      await expect(session.fetch(prices, { signal })).rejects.toMatchObject({ name: 'AbortError' });
+      // Node reports a rejection once the microtasks are done.
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+    expect(unhandled).toEqual([]);
+  });
+
   test('is assignable to the type of fetch', async () => {
     const { session } = await loggedIn();
     const asFetch: typeof globalThis.fetch = session.fetch;
