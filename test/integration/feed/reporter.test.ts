@@ -125,6 +125,7 @@ test('reports a position of a log that has been quiet for longer than a day', as
   const instance = openInstance(log, transportTo(url), newPath(), { clock });
   await instance.follower.ready();
   await waitFor('the first report', () => last()?.seq === 1);
+  await waitFor('the issuer has answered', () => checkOf(instance)?.state === 'accepted');
   slept = 25 * 3_600_000;
   await instance.stop();
   expect(last()).toMatchObject({ heldMs: 86_400_000, leaving: true });
