@@ -18,11 +18,14 @@ const ENCODED_MEMBERS = [0, 1, 2].map((before) => {
 /** Longer than any valid header: a longer one names no key of the log. */
 const MAX_HEADER = 1_024;
 
+/** The bytes of the payload of a text, whatever they are. */
+const payloadOf = (jws: string): Buffer =>
+  Buffer.from(jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.')), 'base64url');
+
 /** Whether a text looks like a heartbeat. Cheap, and unverified. */
 export function peekIsHeartbeat(jws: string): boolean {
   if (jws.length > MAX_EVENT_BYTES || !ENCODED_MEMBERS.some((member) => jws.includes(member))) return false;
-  const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
-  return Buffer.from(payload, 'base64url').toString('latin1').includes(HEARTBEAT_MEMBER);
+  return payloadOf(jws).toString('latin1').includes(HEARTBEAT_MEMBER);
 }
 
 /** The claimed key id of a text, unverified; undefined without one. */
@@ -42,8 +45,7 @@ export function peekKid(jws: string): string | undefined {
 export function peekPosition(jws: string): { readonly epoch: string | null; readonly at: number } | undefined {
   if (jws.length > MAX_EVENT_BYTES) return undefined;
   try {
-    const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
-    const { epoch, iat_ms: at } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    const { epoch, iat_ms: at } = JSON.parse(payloadOf(jws).toString('utf8'));
     return { epoch: typeof epoch === 'string' ? epoch : null, at: typeof at === 'number' ? at : 0 };
   } catch {
     return undefined;
@@ -53,8 +55,7 @@ export function peekPosition(jws: string): { readonly epoch: string | null; read
 /** The claimed `txn` of a text, unverified; undefined without one, as in a heartbeat. */
 export function peekTxn(jws: string): string | undefined {
   try {
-    const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
-    const { txn } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    const { txn } = JSON.parse(payloadOf(jws).toString('utf8'));
     return typeof txn === 'string' && txn !== '' ? txn : undefined;
   } catch {
     return undefined;
@@ -66,8 +67,7 @@ export function peekTxn(jws: string): string | undefined {
  * @throws Error for a text that is no event
  */
 export function readOwnEvent(jws: string): EventBody {
-  const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
-  const body = readBody(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
+  const body = readBody(JSON.parse(payloadOf(jws).toString('utf8')));
   if (typeof body === 'string') throw new Error(`an event of the own log cannot be read: ${body}`);
   return body;
 }
