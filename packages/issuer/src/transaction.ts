@@ -125,8 +125,8 @@ export function createTransaction({
       isChanged = true;
       const event = planEvent(revocation, issuerClock.now(), signed);
       planned.push(event);
-      const startMs = systemClock.now();
       if (telemetry.step !== undefined) {
+        const startMs = systemClock.now();
         // What it throws is logged, as that of all work after the commit.
         after.push(() => {
           const { epoch, seq } = event.record;
