@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, sentenceOf } from './api.ts';
-import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
+import { Ago, Card, Listing, Notice, Rows, Title, useList } from './parts.tsx';
 import { Link, setQuery, useAddress } from './router.tsx';
 import { countText } from './text.ts';
 
@@ -67,44 +67,30 @@ export function Audit() {
         </div>
         <Listing list={list} of="entries" empty="No entry.">
           {(entries) => (
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th scope="col" class="number">
-                    Entry
-                  </th>
-                  <th scope="col">When</th>
-                  <th scope="col">Who</th>
-                  <th scope="col">What</th>
-                  <th scope="col">Why</th>
-                  <th scope="col">Result</th>
+            <Rows columns={[{ name: 'Entry', as: 'number' }, 'When', 'Who', 'What', 'Why', 'Result']}>
+              {entries.map((one) => (
+                <tr key={one.seq}>
+                  <td data-label="Entry" class="number">
+                    {one.seq}
+                  </td>
+                  <td data-label="When">
+                    <Ago at={one.at} />
+                  </td>
+                  <td data-label="Who">{one.who}</td>
+                  <td data-label="What" class="main">
+                    {one.operation} <span class="about">{one.targets.join(', ')}</span>
+                  </td>
+                  <td data-label="Why">{one.why ?? '—'}</td>
+                  <td data-label="Result">
+                    {typeof one.details.txn === 'string' ? (
+                      <Link to={`/revocations/${encodeURIComponent(one.details.txn)}`}>{one.result}</Link>
+                    ) : (
+                      one.result
+                    )}
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {entries.map((one) => (
-                  <tr key={one.seq}>
-                    <td data-label="Entry" class="number">
-                      {one.seq}
-                    </td>
-                    <td data-label="When">
-                      <Ago at={one.at} />
-                    </td>
-                    <td data-label="Who">{one.who}</td>
-                    <td data-label="What" class="main">
-                      {one.operation} <span class="about">{one.targets.join(', ')}</span>
-                    </td>
-                    <td data-label="Why">{one.why ?? '—'}</td>
-                    <td data-label="Result">
-                      {typeof one.details.txn === 'string' ? (
-                        <Link to={`/revocations/${encodeURIComponent(one.details.txn)}`}>{one.result}</Link>
-                      ) : (
-                        one.result
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Rows>
           )}
         </Listing>
       </Card>

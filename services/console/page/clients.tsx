@@ -1,6 +1,6 @@
 import { ActButton } from './act.tsx';
 import { may } from './live.ts';
-import { Card, Listing, Title, useList } from './parts.tsx';
+import { Card, Listing, Rows, Title, useList } from './parts.tsx';
 import { Link } from './router.tsx';
 
 interface Client {
@@ -23,47 +23,33 @@ export function Clients() {
       <Card title="Applications" about="Registering one and its secrets: the command line, or the administration.">
         <Listing list={list} of="clients" empty="There is no client.">
           {(clients) => (
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th scope="col">Client</th>
-                  <th scope="col">Name</th>
-                  <th scope="col">Authenticates by</th>
-                  <th scope="col">Audiences</th>
-                  <th scope="col">State</th>
-                  <th scope="col">
-                    <span class="aloud">Acts</span>
-                  </th>
+            <Rows columns={['Client', 'Name', 'Authenticates by', 'Audiences', 'State', { name: 'Acts', as: 'aloud' }]}>
+              {clients.map((one) => (
+                <tr key={one.clientId}>
+                  <td data-label="Client" class="main">
+                    {may('listSessions') ? (
+                      <Link to={`/sessions?client_id=${encodeURIComponent(one.clientId)}`}>{one.clientId}</Link>
+                    ) : (
+                      one.clientId
+                    )}
+                  </td>
+                  <td data-label="Name">{one.name}</td>
+                  <td data-label="Authenticates by">
+                    {one.authMethod === 'none' ? 'nothing (public)' : one.authMethod}
+                    {one.secrets > 1 && ` (${one.secrets} secrets)`}
+                  </td>
+                  <td data-label="Audiences">{one.audience?.join(', ') ?? 'all services'}</td>
+                  <td data-label="State">
+                    <span class={`badge ${one.disabled ? 'bad' : 'good'}`}>
+                      {one.disabled ? 'disabled' : 'enabled'}
+                    </span>
+                  </td>
+                  <td class="acts">
+                    <ClientAct client={one} done={list.reload} />
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {clients.map((one) => (
-                  <tr key={one.clientId}>
-                    <td data-label="Client" class="main">
-                      {may('listSessions') ? (
-                        <Link to={`/sessions?client_id=${encodeURIComponent(one.clientId)}`}>{one.clientId}</Link>
-                      ) : (
-                        one.clientId
-                      )}
-                    </td>
-                    <td data-label="Name">{one.name}</td>
-                    <td data-label="Authenticates by">
-                      {one.authMethod === 'none' ? 'nothing (public)' : one.authMethod}
-                      {one.secrets > 1 && ` (${one.secrets} secrets)`}
-                    </td>
-                    <td data-label="Audiences">{one.audience?.join(', ') ?? 'all services'}</td>
-                    <td data-label="State">
-                      <span class={`badge ${one.disabled ? 'bad' : 'good'}`}>
-                        {one.disabled ? 'disabled' : 'enabled'}
-                      </span>
-                    </td>
-                    <td class="acts">
-                      <ClientAct client={one} done={list.reload} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Rows>
           )}
         </Listing>
       </Card>

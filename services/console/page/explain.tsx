@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { useLive } from './live.ts';
-import { Ago, Card, Notice, Title, useWork } from './parts.tsx';
+import { Ago, Card, Notice, Rows, Title, useWork } from './parts.tsx';
 import { Link } from './router.tsx';
 import { denialText } from './text.ts';
 
@@ -94,30 +94,20 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
         </p>
       )}
       {entries.length > 0 && (
-        <table class="rows">
-          <thead>
-            <tr>
-              <th scope="col">Denied by</th>
-              <th scope="col">Reason</th>
-              <th scope="col">Since</th>
-              <th scope="col">Revocation</th>
+        <Rows columns={['Denied by', 'Reason', 'Since', 'Revocation']}>
+          {entries.map((entry) => (
+            <tr key={entry.txn + entry.claim}>
+              <td data-label="Denied by" class="main">
+                {denialText(entry)}
+              </td>
+              <td data-label="Reason">{entry.reason.replaceAll('_', ' ')}</td>
+              <td data-label="Since">{entry.since === null ? '—' : <Ago at={entry.since} />}</td>
+              <td data-label="Revocation">
+                <Link to={`/revocations/${encodeURIComponent(entry.txn)}`}>Show the crossing</Link>
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {entries.map((entry) => (
-              <tr key={entry.txn + entry.claim}>
-                <td data-label="Denied by" class="main">
-                  {denialText(entry)}
-                </td>
-                <td data-label="Reason">{entry.reason.replaceAll('_', ' ')}</td>
-                <td data-label="Since">{entry.since === null ? '—' : <Ago at={entry.since} />}</td>
-                <td data-label="Revocation">
-                  <Link to={`/revocations/${encodeURIComponent(entry.txn)}`}>Show the crossing</Link>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Rows>
       )}
       {claims && (
         <dl class="facts">

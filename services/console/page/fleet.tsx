@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Instance } from '../src/frames.ts';
 import { Crossing } from './crossing.tsx';
 import { useLive, useTime } from './live.ts';
-import { Ago, Card, Stale, StateWord, Title } from './parts.tsx';
+import { Ago, Card, Rows, Stale, StateWord, Title } from './parts.tsx';
 import { Link, setQuery, useAddress } from './router.tsx';
 import { ageText, countText, denialText, shortId } from './text.ts';
 import { Tiles } from './tiles.tsx';
@@ -95,49 +95,43 @@ function InstanceTable({ instances }: { readonly instances: readonly Instance[] 
           ))}
         </select>
       </div>
-      <table class="rows" aria-rowcount={found.length + 1}>
-        <thead>
-          <tr>
-            <th scope="col">Service</th>
-            <th scope="col">Instance</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">
-              Age
-            </th>
-            <th scope="col" class="number">
-              Lag
-            </th>
-            <th scope="col">Version</th>
-            <th scope="col">Reads</th>
-            <th scope="col">Since</th>
+      <Rows
+        columns={[
+          'Service',
+          'Instance',
+          'State',
+          { name: 'Age', as: 'number' },
+          { name: 'Lag', as: 'number' },
+          'Version',
+          'Reads',
+          'Since',
+        ]}
+        rowCount={found.length + 1}
+      >
+        {shown.map((one, index) => (
+          <tr key={one.id} aria-rowindex={begin + index + 2}>
+            <td data-label="Service">{one.service}</td>
+            <td data-label="Instance" class="main">
+              {one.instance}
+            </td>
+            <td data-label="State">
+              <StateWord state={one.state} />
+              {one.suspect !== null && <span class="badge bad">{one.suspect}</span>}
+            </td>
+            <td data-label="Age" class="number">
+              {one.asOf === null ? '—' : ageText(now - one.asOf)}
+            </td>
+            <td data-label="Lag" class="number">
+              {one.lag === null ? 'other epoch' : `+${one.lag}`}
+            </td>
+            <td data-label="Version">{one.version ?? '—'}</td>
+            <td data-label="Reads">{one.transport ?? '—'}</td>
+            <td data-label="Since">
+              <Ago at={one.since} />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {shown.map((one, index) => (
-            <tr key={one.id} aria-rowindex={begin + index + 2}>
-              <td data-label="Service">{one.service}</td>
-              <td data-label="Instance" class="main">
-                {one.instance}
-              </td>
-              <td data-label="State">
-                <StateWord state={one.state} />
-                {one.suspect !== null && <span class="badge bad">{one.suspect}</span>}
-              </td>
-              <td data-label="Age" class="number">
-                {one.asOf === null ? '—' : ageText(now - one.asOf)}
-              </td>
-              <td data-label="Lag" class="number">
-                {one.lag === null ? 'other epoch' : `+${one.lag}`}
-              </td>
-              <td data-label="Version">{one.version ?? '—'}</td>
-              <td data-label="Reads">{one.transport ?? '—'}</td>
-              <td data-label="Since">
-                <Ago at={one.since} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Rows>
       {found.length > ROWS && (
         <div class="pager">
           <button type="button" class="small" disabled={begin === 0} onClick={() => setFrom(begin - ROWS)}>

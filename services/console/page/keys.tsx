@@ -1,6 +1,6 @@
 import { ActButton } from './act.tsx';
 import { useLive } from './live.ts';
-import { Ago, Card, Listing, Title, useList } from './parts.tsx';
+import { Ago, Card, Listing, Rows, Title, useList } from './parts.tsx';
 import { countText, dayText, shortId } from './text.ts';
 
 interface Key {
@@ -22,59 +22,44 @@ export function Keys() {
       <Card title="Signing keys" about="A rotation publishes the next key before it signs: no user is logged out.">
         <Listing list={list} of="keys" empty="There is no key.">
           {(keys) => (
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th scope="col">Key</th>
-                  <th scope="col">Signs</th>
-                  <th scope="col">Algorithm</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Made</th>
-                  <th scope="col">Retires</th>
-                  <th scope="col">
-                    <span class="aloud">Acts</span>
-                  </th>
+            <Rows columns={['Key', 'Signs', 'Algorithm', 'State', 'Made', 'Retires', { name: 'Acts', as: 'aloud' }]}>
+              {keys.map((one) => (
+                <tr key={one.kid}>
+                  <td data-label="Key" class="main">
+                    <code title={one.kid}>{shortId(one.kid)}</code>
+                  </td>
+                  <td data-label="Signs">{one.purpose === 'token' ? 'access tokens' : 'events of the log'}</td>
+                  <td data-label="Algorithm">{one.alg}</td>
+                  <td data-label="State">
+                    <span class={`badge ${one.state === 'active' ? 'good' : one.state === 'revoked' ? 'bad' : ''}`}>
+                      {one.state}
+                    </span>
+                  </td>
+                  <td data-label="Made">
+                    <Ago at={one.createdAt} />
+                  </td>
+                  <td data-label="Retires">{one.retiresAt === null ? '—' : dayText(one.retiresAt)}</td>
+                  <td class="acts">
+                    {one.state !== 'revoked' && (
+                      <ActButton
+                        act={{
+                          operation: 'revokeKey',
+                          label: 'Revoke …',
+                          title: `Revoke the key ${shortId(one.kid)}?`,
+                          path: `/admin/keys/${encodeURIComponent(one.kid)}/revoke`,
+                          body: { confirm: 'everybody' },
+                          reason: 'key_compromised',
+                          tier: 'wide',
+                          consequence:
+                            'Every instance refuses what it has signed, without end. Sessions continue with the key that replaces it.',
+                          done: list.reload,
+                        }}
+                      />
+                    )}
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {keys.map((one) => (
-                  <tr key={one.kid}>
-                    <td data-label="Key" class="main">
-                      <code title={one.kid}>{shortId(one.kid)}</code>
-                    </td>
-                    <td data-label="Signs">{one.purpose === 'token' ? 'access tokens' : 'events of the log'}</td>
-                    <td data-label="Algorithm">{one.alg}</td>
-                    <td data-label="State">
-                      <span class={`badge ${one.state === 'active' ? 'good' : one.state === 'revoked' ? 'bad' : ''}`}>
-                        {one.state}
-                      </span>
-                    </td>
-                    <td data-label="Made">
-                      <Ago at={one.createdAt} />
-                    </td>
-                    <td data-label="Retires">{one.retiresAt === null ? '—' : dayText(one.retiresAt)}</td>
-                    <td class="acts">
-                      {one.state !== 'revoked' && (
-                        <ActButton
-                          act={{
-                            operation: 'revokeKey',
-                            label: 'Revoke …',
-                            title: `Revoke the key ${shortId(one.kid)}?`,
-                            path: `/admin/keys/${encodeURIComponent(one.kid)}/revoke`,
-                            body: { confirm: 'everybody' },
-                            reason: 'key_compromised',
-                            tier: 'wide',
-                            consequence:
-                              'Every instance refuses what it has signed, without end. Sessions continue with the key that replaces it.',
-                            done: list.reload,
-                          }}
-                        />
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Rows>
           )}
         </Listing>
         <div class="acts-bar">

@@ -246,6 +246,38 @@ export function Listing<T>({ list, empty, of, children }: ListingProps<T>) {
   );
 }
 
+/** A column of `Rows`: its name, or with how it is shown; false or undefined: there is none. */
+type Column = string | { readonly name: string; readonly as: 'number' | 'aloud' } | false | undefined;
+
+interface RowsProps {
+  readonly columns: readonly Column[];
+  /** How many rows the list has with its head, where only some are drawn. */
+  readonly rowCount?: number;
+  readonly children: ComponentChildren;
+}
+
+/** A table whose rows are cards on a phone: each cell has the name of its column as `data-label`. */
+export function Rows({ columns, rowCount, children }: RowsProps) {
+  return (
+    <table class="rows" aria-rowcount={rowCount}>
+      <thead>
+        <tr>
+          {columns.map((column) => {
+            if (!column) return null;
+            const { name, as } = typeof column === 'string' ? { name: column, as: undefined } : column;
+            return (
+              <th key={name} scope="col" class={as === 'number' ? 'number' : undefined}>
+                {as === 'aloud' ? <span class="aloud">{name}</span> : name}
+              </th>
+            );
+          })}
+        </tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  );
+}
+
 /** Work that an operator starts: whether it runs, and the sentence of its failure. */
 export function useWork() {
   const [isRunning, setRunning] = useState(false);

@@ -5,7 +5,7 @@ import type { Session, User } from './api.ts';
 import { call, sentenceOf } from './api.ts';
 import { may } from './live.ts';
 import { EventRows } from './log.tsx';
-import { Ago, Card, Listing, Notice, Title, useList } from './parts.tsx';
+import { Ago, Card, Listing, Notice, Rows, Title, useList } from './parts.tsx';
 import { Link, setQuery, useAddress } from './router.tsx';
 import { SessionRows } from './session-rows.tsx';
 import { dayText, shortId } from './text.ts';
@@ -41,33 +41,22 @@ function Search() {
         </div>
         <Listing list={list} of="users" empty="No name begins so.">
           {(users) => (
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Last login</th>
-                  <th scope="col">Second factor</th>
-                  <th scope="col">Since</th>
+            <Rows columns={['Name', 'State', 'Last login', 'Second factor', 'Since']}>
+              {users.map((one) => (
+                <tr key={one.sub}>
+                  <td data-label="Name" class="main">
+                    <Link to={`/people/${encodeURIComponent(one.sub)}`}>{one.username}</Link>
+                  </td>
+                  <td data-label="State">
+                    {one.state}
+                    {one.stateReason !== null && ` (${one.stateReason.replaceAll('_', ' ')})`}
+                  </td>
+                  <td data-label="Last login">{one.lastLoginAt === null ? 'never' : <Ago at={one.lastLoginAt} />}</td>
+                  <td data-label="Second factor">{one.secondFactor ? 'on' : 'off'}</td>
+                  <td data-label="Since">{dayText(one.createdAt)}</td>
                 </tr>
-              </thead>
-              <tbody>
-                {users.map((one) => (
-                  <tr key={one.sub}>
-                    <td data-label="Name" class="main">
-                      <Link to={`/people/${encodeURIComponent(one.sub)}`}>{one.username}</Link>
-                    </td>
-                    <td data-label="State">
-                      {one.state}
-                      {one.stateReason !== null && ` (${one.stateReason.replaceAll('_', ' ')})`}
-                    </td>
-                    <td data-label="Last login">{one.lastLoginAt === null ? 'never' : <Ago at={one.lastLoginAt} />}</td>
-                    <td data-label="Second factor">{one.secondFactor ? 'on' : 'off'}</td>
-                    <td data-label="Since">{dayText(one.createdAt)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Rows>
           )}
         </Listing>
       </Card>

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { useLive } from './live.ts';
-import { Ago, Card } from './parts.tsx';
+import { Ago, Card, Rows } from './parts.tsx';
 import { colorOf, msText } from './text.ts';
 
 /** How many of the newest revocations the table has. */
@@ -113,41 +113,37 @@ function optionsOf(element: HTMLElement): uPlot.Options {
 function Table() {
   const { propagation } = useLive();
   return (
-    <table class="rows">
-      <thead>
-        <tr>
-          <th scope="col">Committed</th>
-          {['p50', 'p95', 'p99', 'Denied on'].map((name) => (
-            <th key={name} scope="col" class="number">
-              {name}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {propagation
-          .slice(-ROWS)
-          .toReversed()
-          .map(({ at, p50, p95, p99, of, reached }) => (
-            <tr key={`${at}-${p50}`}>
-              <td data-label="Committed" class="main">
-                <Ago at={at} />
-              </td>
-              <td data-label="p50" class="number">
-                {msText(p50)}
-              </td>
-              <td data-label="p95" class="number">
-                {msText(p95)}
-              </td>
-              <td data-label="p99" class="number">
-                {msText(p99)}
-              </td>
-              <td data-label="Denied on" class="number">
-                {reached} of {of}
-              </td>
-            </tr>
-          ))}
-      </tbody>
-    </table>
+    <Rows
+      columns={[
+        'Committed',
+        { name: 'p50', as: 'number' },
+        { name: 'p95', as: 'number' },
+        { name: 'p99', as: 'number' },
+        { name: 'Denied on', as: 'number' },
+      ]}
+    >
+      {propagation
+        .slice(-ROWS)
+        .toReversed()
+        .map(({ at, p50, p95, p99, of, reached }) => (
+          <tr key={`${at}-${p50}`}>
+            <td data-label="Committed" class="main">
+              <Ago at={at} />
+            </td>
+            <td data-label="p50" class="number">
+              {msText(p50)}
+            </td>
+            <td data-label="p95" class="number">
+              {msText(p95)}
+            </td>
+            <td data-label="p99" class="number">
+              {msText(p99)}
+            </td>
+            <td data-label="Denied on" class="number">
+              {reached} of {of}
+            </td>
+          </tr>
+        ))}
+    </Rows>
   );
 }

@@ -5,7 +5,7 @@ import { call, sentenceOf } from './api.ts';
 import { Crossing } from './crossing.tsx';
 import { Curve } from './curve.tsx';
 import { may, useLive } from './live.ts';
-import { Ago, Card, Listing, Notice, Stale, Title, useList } from './parts.tsx';
+import { Ago, Card, Listing, Notice, Rows, Stale, Title, useList } from './parts.tsx';
 import { PropagationChart } from './propagation.tsx';
 import { Link } from './router.tsx';
 import { dayText, denialText, isoText, msText, shortId } from './text.ts';
@@ -45,27 +45,20 @@ function All() {
       >
         <Listing list={list} of="revocations" empty="Nothing is revoked at present.">
           {(items) => (
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th scope="col">Denies</th>
-                  <th scope="col">Reason</th>
-                  <th scope="col">When</th>
-                  <th scope="col" class="number">
-                    Seq
-                  </th>
-                  <th scope="col">Arrival</th>
-                  <th scope="col" class="number">
-                    Denied on
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map((one) => (
-                  <Row key={one.txn} one={one} receipt={receipts.get(one.txn)} />
-                ))}
-              </tbody>
-            </table>
+            <Rows
+              columns={[
+                'Denies',
+                'Reason',
+                'When',
+                { name: 'Seq', as: 'number' },
+                'Arrival',
+                { name: 'Denied on', as: 'number' },
+              ]}
+            >
+              {items.map((one) => (
+                <Row key={one.txn} one={one} receipt={receipts.get(one.txn)} />
+              ))}
+            </Rows>
           )}
         </Listing>
       </Card>
@@ -182,32 +175,20 @@ function Missing({ receipt }: { readonly receipt: Receipt }) {
       title="Who is missing"
       about="An instance that is lost may still serve requests; then it denies by what it has applied."
     >
-      <table class="rows">
-        <thead>
-          <tr>
-            <th scope="col">Instance</th>
-            <th scope="col">Service</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">
-              Has applied
-            </th>
+      <Rows columns={['Instance', 'Service', 'State', { name: 'Has applied', as: 'number' }]}>
+        {receipt.missing.map(({ id, service, instance, state, seq }) => (
+          <tr key={id}>
+            <td data-label="Instance" class="main">
+              {instance}
+            </td>
+            <td data-label="Service">{service}</td>
+            <td data-label="State">{state}</td>
+            <td data-label="Has applied" class="number">
+              {seq}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {receipt.missing.map(({ id, service, instance, state, seq }) => (
-            <tr key={id}>
-              <td data-label="Instance" class="main">
-                {instance}
-              </td>
-              <td data-label="Service">{service}</td>
-              <td data-label="State">{state}</td>
-              <td data-label="Has applied" class="number">
-                {seq}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Rows>
     </Card>
   );
 }

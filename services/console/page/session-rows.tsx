@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { ActButton } from './act.tsx';
 import type { Session } from './api.ts';
 import { may } from './live.ts';
-import { Ago } from './parts.tsx';
+import { Ago, Rows } from './parts.tsx';
 import { Link } from './router.tsx';
 import { isoText, untrustedText } from './text.ts';
 
@@ -17,79 +17,69 @@ interface SessionRowsProps {
 /** Sessions as a table: open ones with the act to end them, ended ones with their reason. */
 export function SessionRows({ sessions, showsUser, changed, choose }: SessionRowsProps) {
   return (
-    <table class="rows">
-      <thead>
-        <tr>
-          {choose && (
-            <th scope="col">
-              <span class="aloud">Chosen</span>
-            </th>
-          )}
-          {showsUser && <th scope="col">User</th>}
-          <th scope="col">Device</th>
-          <th scope="col">Client</th>
-          <th scope="col">From</th>
-          <th scope="col">Begun</th>
-          <th scope="col">State</th>
-          <th scope="col">
-            <span class="aloud">Acts</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {sessions.map((one) => (
-          <tr key={one.sid} class={one.endedAt === null ? '' : 'ended'}>
-            {choose && <td class="choice">{one.endedAt === null && choose(one)}</td>}
-            {showsUser && (
-              <td data-label="User" class="main">
-                {may('getUser') ? (
-                  <Link to={`/people/${encodeURIComponent(one.sub)}`}>{one.username ?? 'deleted'}</Link>
-                ) : (
-                  (one.username ?? one.sub)
-                )}
-              </td>
-            )}
-            <td data-label="Device" class={showsUser ? '' : 'main'} title={`sid ${one.sid}`}>
-              {one.deviceName === null ? 'no name' : <bdi>{untrustedText(one.deviceName)}</bdi>}
-            </td>
-            <td data-label="Client">{one.clientId}</td>
-            <td data-label="From" title={untrustedText(one.origin.userAgent ?? '')}>
-              {one.origin.address ?? '—'}
-            </td>
-            <td data-label="Begun">
-              <Ago at={one.createdAt} />
-            </td>
-            <td data-label="State">
-              {one.endedAt === null ? (
-                <>
-                  open, used <Ago at={one.lastUsedAt} />
-                </>
+    <Rows
+      columns={[
+        choose && { name: 'Chosen', as: 'aloud' },
+        showsUser && 'User',
+        'Device',
+        'Client',
+        'From',
+        'Begun',
+        'State',
+        { name: 'Acts', as: 'aloud' },
+      ]}
+    >
+      {sessions.map((one) => (
+        <tr key={one.sid} class={one.endedAt === null ? '' : 'ended'}>
+          {choose && <td class="choice">{one.endedAt === null && choose(one)}</td>}
+          {showsUser && (
+            <td data-label="User" class="main">
+              {may('getUser') ? (
+                <Link to={`/people/${encodeURIComponent(one.sub)}`}>{one.username ?? 'deleted'}</Link>
               ) : (
-                <span title={isoText(one.endedAt)}>
-                  ended{one.endReason === null ? '' : `, ${one.endReason.replaceAll('_', ' ')}`},{' '}
-                  <Ago at={one.endedAt} />
-                </span>
+                (one.username ?? one.sub)
               )}
             </td>
-            <td class="acts">
-              {one.endedAt === null && (
-                <ActButton
-                  act={{
-                    operation: 'endSession',
-                    label: 'End',
-                    title: `End this session of ${one.username ?? 'the user'}?`,
-                    path: `/admin/sessions/${encodeURIComponent(one.sid)}/end`,
-                    reason: 'ended_by_administrator',
-                    tier: 'one',
-                    consequence: 'Its tokens are refused by every instance, and it cannot be refreshed.',
-                    done: changed,
-                  }}
-                />
-              )}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+          )}
+          <td data-label="Device" class={showsUser ? '' : 'main'} title={`sid ${one.sid}`}>
+            {one.deviceName === null ? 'no name' : <bdi>{untrustedText(one.deviceName)}</bdi>}
+          </td>
+          <td data-label="Client">{one.clientId}</td>
+          <td data-label="From" title={untrustedText(one.origin.userAgent ?? '')}>
+            {one.origin.address ?? '—'}
+          </td>
+          <td data-label="Begun">
+            <Ago at={one.createdAt} />
+          </td>
+          <td data-label="State">
+            {one.endedAt === null ? (
+              <>
+                open, used <Ago at={one.lastUsedAt} />
+              </>
+            ) : (
+              <span title={isoText(one.endedAt)}>
+                ended{one.endReason === null ? '' : `, ${one.endReason.replaceAll('_', ' ')}`}, <Ago at={one.endedAt} />
+              </span>
+            )}
+          </td>
+          <td class="acts">
+            {one.endedAt === null && (
+              <ActButton
+                act={{
+                  operation: 'endSession',
+                  label: 'End',
+                  title: `End this session of ${one.username ?? 'the user'}?`,
+                  path: `/admin/sessions/${encodeURIComponent(one.sid)}/end`,
+                  reason: 'ended_by_administrator',
+                  tier: 'one',
+                  consequence: 'Its tokens are refused by every instance, and it cannot be refreshed.',
+                  done: changed,
+                }}
+              />
+            )}
+          </td>
+        </tr>
+      ))}
+    </Rows>
   );
 }
