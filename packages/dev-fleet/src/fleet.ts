@@ -34,7 +34,7 @@ export interface FleetOptions {
   readonly clients?: Readonly<Record<string, object>> | undefined;
   /** Whether the page of services/web is bundled and served too; it may call user-management and prices. Default false. */
   readonly web?: boolean;
-  /** Whether the console is bundled and served too, with an operator who has every scope of administration. Default false. */
+  /** Bundles and serves the console too; its operator has every scope of administration. Default false. */
   readonly console?: boolean;
   /** Instances of the game, behind one address. Default 0. */
   readonly game?: number;

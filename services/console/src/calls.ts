@@ -68,7 +68,8 @@ interface Command {
 }
 
 /**
- * Returns the refusal of the preview: a command is not sent while nobody knows how many sessions it would end.
+ * Returns the refusal of the preview. Without a preview the console does not know how many sessions a command would end, and does not
+ * send it.
  * @throws RescindError `preview_outgrown` when the command would end more sessions than the page states in `PREVIEWED_HEADER`
  */
 async function requireAsPreviewed(

@@ -9,7 +9,7 @@ export interface BundledPage {
   /** The text of the document. */
   readonly document: string;
   /**
-   * Sends the document, which no cache stores: a page of a user who has logged out must not come back by the back button.
+   * Sends the document with `no-store`: after a logout the back button must not show the page of the former user.
    * @param policy the Content Security Policy
    * @param document default: that of the page
    */
