@@ -15,6 +15,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   service: ['revocation'],
   cli: ['feed', 'feed-kafka', 'issuer-sqlite', 'token', 'service', 'revocation'],
   'dev-build': ['revocation'],
+  'dev-page': [],
   'dev-site': ['revocation'],
   'dev-kafka': ['revocation'],
   'dev-fleet': ['dev-build', 'dev-kafka', 'revocation'],
@@ -89,7 +90,8 @@ export const forbidden: IForbiddenRuleType[] = [
   {
     name: 'no-dev-package-in-production',
     severity: 'error',
-    from: { path: '^(packages|services)/', pathNot: '^packages/dev-' },
+    // A page is bundled: nothing that it imports is installed.
+    from: { path: '^(packages|services)/', pathNot: '^packages/dev-|^services/[^/]+/page/' },
     to: { path: '^packages/dev-' },
   },
 ];

@@ -1,3 +1,4 @@
+import { Field, Link, Notice } from '@rescind/dev-page';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Receipt } from '../src/frames.ts';
@@ -5,9 +6,8 @@ import type { Preview } from './api.ts';
 import { call, isRefusal, Refusal } from './api.ts';
 import { may } from './live.ts';
 import { requestStepUp } from './login.tsx';
-import { Field, Notice, useWork } from './parts.tsx';
+import { useWork } from './parts.tsx';
 import { sentenceOfReceipt } from './receipt-text.ts';
-import { Link } from './router.tsx';
 import { countText } from './text.ts';
 
 /** A command that an operator may begin. */

@@ -1,7 +1,8 @@
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import { call, sentenceOf } from './api.ts';
-import { Ago, Card, Listing, Notice, Rows, Title, useList } from './parts.tsx';
-import { Link, setQuery, useAddress } from './router.tsx';
+import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
+import { setQuery, useAddress } from './router.ts';
 import { countText } from './text.ts';
 
 interface Entry {

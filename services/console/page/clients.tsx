@@ -1,7 +1,7 @@
+import { Card, Link } from '@rescind/dev-page';
 import { ActButton } from './act.tsx';
 import { may } from './live.ts';
-import { Card, Listing, Rows, Title, useList } from './parts.tsx';
-import { Link } from './router.tsx';
+import { Listing, Rows, Title, useList } from './parts.tsx';
 
 interface Client {
   readonly clientId: string;

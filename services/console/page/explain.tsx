@@ -1,8 +1,8 @@
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { useLive } from './live.ts';
-import { Ago, Card, Notice, Rows, Title, useWork } from './parts.tsx';
-import { Link } from './router.tsx';
+import { Ago, Rows, Title, useWork } from './parts.tsx';
 import { denialText } from './text.ts';
 
 interface Explanation {

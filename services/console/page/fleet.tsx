@@ -1,9 +1,10 @@
+import { Card, Link } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
 import type { Instance } from '../src/frames.ts';
 import { Crossing } from './crossing.tsx';
 import { useLive, useTime } from './live.ts';
-import { Ago, Card, Rows, Stale, StateWord, Title } from './parts.tsx';
-import { Link, setQuery, useAddress } from './router.tsx';
+import { Ago, Rows, Stale, StateWord, Title } from './parts.tsx';
+import { setQuery, useAddress } from './router.ts';
 import { ageText, countText, denialText, shortId } from './text.ts';
 import { Tiles } from './tiles.tsx';
 

@@ -1,5 +1,5 @@
+import { navigate } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { navigate } from './router.tsx';
 
 interface KeyboardProps {
   readonly sections: readonly { readonly page: string; readonly name: string; readonly key: string }[];

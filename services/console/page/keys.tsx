@@ -1,6 +1,7 @@
+import { Card } from '@rescind/dev-page';
 import { ActButton } from './act.tsx';
 import { useLive } from './live.ts';
-import { Ago, Card, Listing, Rows, Title, useList } from './parts.tsx';
+import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
 import { countText, dayText, shortId } from './text.ts';
 
 interface Key {

@@ -1,8 +1,8 @@
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useRef, useState } from 'preact/hooks';
 import type { UserEvent } from '../src/frames.ts';
 import { may, useLive } from './live.ts';
-import { Ago, Card, Notice, Stale, Title } from './parts.tsx';
-import { Link } from './router.tsx';
+import { Ago, Stale, Title } from './parts.tsx';
 import { countText, denialText, untrustedText } from './text.ts';
 
 /** One line of the log: a revocation, or what happened to a user. */

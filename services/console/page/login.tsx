@@ -1,7 +1,8 @@
+import { Field, Notice } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, isRefusal } from './api.ts';
 import { loggedIn } from './live.ts';
-import { Field, Notice, useWork } from './parts.tsx';
+import { useWork } from './parts.tsx';
 
 /** The login. When a session has ended it opens over the page, whose forms keep what they have. */
 export function Login() {

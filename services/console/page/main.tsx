@@ -1,3 +1,4 @@
+import { Link, Notice } from '@rescind/dev-page';
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Announcer } from './announcer.tsx';
@@ -12,10 +13,9 @@ import { lastBeat, may, startLive, useLive, useTime } from './live.ts';
 import { Log } from './log.tsx';
 import { Login, StepUp } from './login.tsx';
 import { Now } from './now.tsx';
-import { Notice } from './parts.tsx';
 import { People } from './people.tsx';
 import { Revocations } from './revocations.tsx';
-import { Link, useAddress } from './router.tsx';
+import { useAddress } from './router.ts';
 import { SearchBox } from './search.tsx';
 import { Sessions } from './sessions.tsx';
 import { ageText, clockText, zoneText } from './text.ts';

@@ -1,8 +1,8 @@
+import { Card, Link } from '@rescind/dev-page';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { Curve } from './curve.tsx';
 import { useLive, useTime } from './live.ts';
-import { Ago, Card, Stale, Title } from './parts.tsx';
-import { Link } from './router.tsx';
+import { Ago, Stale, Title } from './parts.tsx';
 import { ageText, clockText, countText, denialText, msText } from './text.ts';
 
 const HOUR_MS = 3_600_000;

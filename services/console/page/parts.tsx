@@ -1,91 +1,11 @@
+import { Notice, useWorkWith } from '@rescind/dev-page';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { InstanceState } from '../src/frames.ts';
 import type { Page } from './api.ts';
 import { call, Refusal, sentenceOf } from './api.ts';
 import { lastBeat, useTime } from './live.ts';
 import { ageText, clockText, isoText } from './text.ts';
-
-interface FieldProps {
-  readonly label: string;
-  readonly name: string;
-  readonly type?: 'text' | 'password';
-  readonly value: string;
-  readonly onValue: (value: string) => void;
-  readonly autoComplete?: string;
-  readonly inputMode?: 'numeric' | 'text';
-  readonly hint?: string | undefined;
-  readonly isFocused?: boolean;
-  readonly isRequired?: boolean;
-}
-
-export function Field({ label, hint, type, value, onValue, isFocused, isRequired = true, ...input }: FieldProps) {
-  const kind = type === 'password' ? ({ type } as const) : ({ type: 'text' } as const);
-  const id = useId();
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (isFocused) field.current?.focus();
-  }, [isFocused]);
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <input
-        id={id}
-        ref={field}
-        {...kind}
-        {...input}
-        value={value}
-        required={isRequired}
-        spellcheck={false}
-        autocapitalize="none"
-        aria-describedby={hint ? `${id}-hint` : undefined}
-        onInput={(event) => onValue(event.currentTarget.value)}
-      />
-      {hint && (
-        <p class="hint" id={`${id}-hint`}>
-          {hint}
-        </p>
-      )}
-    </div>
-  );
-}
-
-interface NoticeProps {
-  readonly kind: 'error' | 'info' | 'success';
-  readonly children: ComponentChildren;
-}
-
-export function Notice({ kind, children }: NoticeProps) {
-  return (
-    <div class={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
-      {children}
-    </div>
-  );
-}
-
-interface CardProps {
-  readonly title: string;
-  readonly about?: ComponentChildren;
-  readonly actions?: ComponentChildren;
-  readonly class?: string;
-  readonly children?: ComponentChildren;
-}
-
-export function Card({ title, about, actions, children, class: className = '' }: CardProps) {
-  const id = useId();
-  return (
-    <section class={`card ${className}`} aria-labelledby={id}>
-      <header>
-        <div>
-          <h2 id={id}>{title}</h2>
-          {about && <p class="about">{about}</p>}
-        </div>
-        {actions}
-      </header>
-      {children}
-    </section>
-  );
-}
 
 /** The title of a page, and the line by which a terminal shows the same. */
 export function Title({
@@ -279,25 +199,4 @@ export function Rows({ columns, rowCount, children }: RowsProps) {
 }
 
 /** Work that an operator starts: whether it runs, and the sentence of its failure. */
-export function useWork() {
-  const [isRunning, setRunning] = useState(false);
-  const [failure, setFailure] = useState<string>();
-  return {
-    isRunning,
-    failure,
-    clear: () => setFailure(undefined),
-    async run(work: () => Promise<unknown>): Promise<boolean> {
-      setRunning(true);
-      setFailure(undefined);
-      try {
-        await work();
-        return true;
-      } catch (error) {
-        setFailure(sentenceOf(error));
-        return false;
-      } finally {
-        setRunning(false);
-      }
-    },
-  };
-}
+export const useWork = () => useWorkWith(sentenceOf);

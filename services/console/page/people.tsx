@@ -1,3 +1,4 @@
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import type { UserEvent } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
@@ -5,8 +6,8 @@ import type { Session, User } from './api.ts';
 import { call, sentenceOf } from './api.ts';
 import { may } from './live.ts';
 import { EventRows } from './log.tsx';
-import { Ago, Card, Listing, Notice, Rows, Title, useList } from './parts.tsx';
-import { Link, setQuery, useAddress } from './router.tsx';
+import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
+import { setQuery, useAddress } from './router.ts';
 import { SessionRows } from './session-rows.tsx';
 import { dayText, shortId } from './text.ts';
 

@@ -1,7 +1,8 @@
+import { Card } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { useLive } from './live.ts';
-import { Ago, Card, Rows } from './parts.tsx';
+import { Ago, Rows } from './parts.tsx';
 import { colorOf, msText } from './text.ts';
 
 /** How many of the newest revocations the table has. */

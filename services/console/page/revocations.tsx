@@ -1,3 +1,4 @@
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
@@ -5,9 +6,8 @@ import { call, sentenceOf } from './api.ts';
 import { Crossing } from './crossing.tsx';
 import { Curve } from './curve.tsx';
 import { may, useLive } from './live.ts';
-import { Ago, Card, Listing, Notice, Rows, Stale, Title, useList } from './parts.tsx';
+import { Ago, Listing, Rows, Stale, Title, useList } from './parts.tsx';
 import { PropagationChart } from './propagation.tsx';
-import { Link } from './router.tsx';
 import { dayText, denialText, isoText, msText, shortId } from './text.ts';
 
 /** The revocations that still deny something; or one, with its receipt. */

@@ -1,8 +1,8 @@
+import { Notice, navigate } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { may, useLive } from './live.ts';
-import { Notice, useWork } from './parts.tsx';
-import { navigate } from './router.tsx';
+import { useWork } from './parts.tsx';
 
 /** One box for a name, `sub`, `sid`, `txn` or `kid`: it opens the page of what it finds. A token belongs on the page Explain. */
 export function SearchBox() {

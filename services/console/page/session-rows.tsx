@@ -1,9 +1,9 @@
+import { Link } from '@rescind/dev-page';
 import type { ComponentChildren } from 'preact';
 import { ActButton } from './act.tsx';
 import type { Session } from './api.ts';
 import { may } from './live.ts';
 import { Ago, Rows } from './parts.tsx';
-import { Link } from './router.tsx';
 import { isoText, untrustedText } from './text.ts';
 
 interface SessionRowsProps {

@@ -1,8 +1,9 @@
+import { Card } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
 import { ActButton } from './act.tsx';
 import type { Session } from './api.ts';
-import { Card, Listing, Title, useList } from './parts.tsx';
-import { setQuery, useAddress } from './router.tsx';
+import { Listing, Title, useList } from './parts.tsx';
+import { setQuery, useAddress } from './router.ts';
 import { SessionRows } from './session-rows.tsx';
 import { countText, untrustedText } from './text.ts';
 

@@ -1,8 +1,9 @@
+import { Card, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import type { Device } from './account.ts';
 import { account } from './account.ts';
 import { deviceNameOf, isPhone } from './device.ts';
-import { Card, Notice, useNow, useWork } from './parts.tsx';
+import { useNow, useWork } from './hooks.ts';
 
 interface Page {
   readonly items: readonly Device[];

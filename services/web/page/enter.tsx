@@ -1,7 +1,8 @@
+import { Field, Notice } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
 import { codeOf, register } from './account.ts';
 import { deviceId, deviceNameOf } from './device.ts';
-import { Field, Notice, useWork } from './parts.tsx';
+import { useWork } from './hooks.ts';
 import { Link, navigate } from './router.tsx';
 import { howItEnded, isDefaultMode, mode, session } from './session.ts';
 

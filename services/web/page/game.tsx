@@ -1,7 +1,7 @@
 import type { Session } from '@rescind/client';
 import { attachSession } from '@rescind/client/socket.io';
+import { Card, Notice } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Card, Notice } from './parts.tsx';
 import { configuration, session } from './session.ts';
 
 type Socket = Parameters<typeof attachSession>[0];

@@ -1,3 +1,4 @@
+import { Notice } from '@rescind/dev-page';
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Path } from '../src/paths.ts';
@@ -7,7 +8,6 @@ import { Devices } from './devices.tsx';
 import { Enter } from './enter.tsx';
 import { Game } from './game.tsx';
 import { Overview, useEvents } from './overview.tsx';
-import { Notice } from './parts.tsx';
 import { usePrices } from './prices.tsx';
 import { Link, navigate, usePath } from './router.tsx';
 import { Security } from './security.tsx';

@@ -1,6 +1,7 @@
 import type { SessionSnapshot } from '@rescind/client';
+import { Card } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Card, useNow } from './parts.tsx';
+import { useNow } from './hooks.ts';
 import type { Prices } from './prices.tsx';
 import { PricesCard } from './prices.tsx';
 import { mode } from './session.ts';

@@ -1,6 +1,6 @@
+import { Card, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import { sentenceOf } from './account.ts';
-import { Card, Notice } from './parts.tsx';
 import { configuration, session } from './session.ts';
 
 /** The last response of prices. */

@@ -1,8 +1,9 @@
+import { Card, Field, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import { encode } from 'uqr';
 import type { Account } from './account.ts';
 import { account, codeOf } from './account.ts';
-import { Card, Field, Notice, useWork } from './parts.tsx';
+import { useWork } from './hooks.ts';
 import { session } from './session.ts';
 
 interface Secret {

@@ -1,6 +1,7 @@
+import { Field, Notice } from '@rescind/dev-page';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { codeOf } from './account.ts';
-import { Cancelled, Field, Notice, useWork } from './parts.tsx';
+import { Cancelled, useWork } from './hooks.ts';
 import { session } from './session.ts';
 
 interface Pending {

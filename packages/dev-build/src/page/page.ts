@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, extname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -17,8 +18,8 @@ export async function buildPages(root: string): Promise<string[]> {
 }
 
 /**
- * Bundles a page: `index.html`, and in `assets/` what it loads: `main.tsx` with its imports as one script, style sheets and pictures. The
- * name of each contains a hash of its content, so that a browser keeps it for ever.
+ * Bundles a page: `index.html`, and in `assets/` what it loads: `main.tsx` with its imports as one script, style sheets with those that they
+ * import from packages, and pictures. The name of each contains a hash of its content, so that a browser keeps it for ever.
  * @param source the folder of `index.html` and `main.tsx`, absolute
  * @param out the folder that is written
  * @throws Error when an import is not found
@@ -26,7 +27,9 @@ export async function buildPages(root: string): Promise<string[]> {
 export async function buildPage(source: string, out: string): Promise<void> {
   const files = new Map<string, string>();
   for (const name of readdirSync(source)) {
-    if (['.css', '.svg'].includes(extname(name))) files.set(name, readFileSync(join(source, name), 'utf8'));
+    const file = join(source, name);
+    if (extname(name) === '.css') files.set(name, bundleStyle(file));
+    if (extname(name) === '.svg') files.set(name, readFileSync(file, 'utf8'));
   }
   files.set('main.js', await bundleScript(join(source, 'main.tsx')));
 
@@ -46,6 +49,12 @@ export async function buildPage(source: string, out: string): Promise<void> {
   }
   const document = toHashed(readFileSync(join(source, 'index.html'), 'utf8'));
   writeFileSync(join(out, 'index.html'), document);
+}
+
+/** The text of a style sheet, with what it imports of packages in place of each `@import`. */
+function bundleStyle(file: string): string {
+  const { resolve } = createRequire(file);
+  return readFileSync(file, 'utf8').replace(/^@import "(.+)";$/gm, (_, name) => readFileSync(resolve(name), 'utf8'));
 }
 
 async function bundleScript(input: string): Promise<string> {

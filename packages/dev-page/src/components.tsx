@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { sentenceOf } from './account.ts';
 
 interface FieldProps {
   readonly label: string;
@@ -10,11 +9,14 @@ interface FieldProps {
   readonly onValue: (value: string) => void;
   readonly autoComplete?: string;
   readonly inputMode?: 'numeric' | 'text';
-  readonly hint?: string;
+  /** Shown below the input, and its accessible description. */
+  readonly hint?: string | undefined;
   readonly isFocused?: boolean;
+  /** Default true. */
   readonly isRequired?: boolean;
 }
 
+/** An input with its label. */
 export function Field({ label, hint, type, value, onValue, isFocused, isRequired = true, ...input }: FieldProps) {
   const kind = type === 'password' ? ({ type } as const) : ({ type: 'text' } as const);
   const id = useId();
@@ -51,7 +53,7 @@ interface NoticeProps {
   readonly children: ComponentChildren;
 }
 
-/** Read aloud when it appears. */
+/** A screen reader reads it aloud when it appears. */
 export function Notice({ kind, children }: NoticeProps) {
   return (
     <div class={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
@@ -62,15 +64,18 @@ export function Notice({ kind, children }: NoticeProps) {
 
 interface CardProps {
   readonly title: string;
-  readonly about?: string;
+  readonly about?: ComponentChildren;
+  /** Shown beside the title. */
   readonly actions?: ComponentChildren;
+  readonly class?: string;
   readonly children?: ComponentChildren;
 }
 
-export function Card({ title, about, actions, children }: CardProps) {
+/** A part of a page, with its title. */
+export function Card({ title, about, actions, children, class: className = '' }: CardProps) {
   const id = useId();
   return (
-    <section class="card" aria-labelledby={id}>
+    <section class={`card ${className}`} aria-labelledby={id}>
       <header>
         <div>
           <h2 id={id}>{title}</h2>
@@ -83,13 +88,21 @@ export function Card({ title, about, actions, children }: CardProps) {
   );
 }
 
-/** Work that a user starts: whether it runs, and the sentence of its failure. */
-export function useWork(): {
+interface Work {
   readonly isRunning: boolean;
+  /** The sentence of the last failure. */
   readonly failure: string | undefined;
+  /** @returns whether the work succeeded */
   run(work: () => Promise<unknown>): Promise<boolean>;
+  /** Forgets the failure. */
   clear(): void;
-} {
+}
+
+/**
+ * The state of work that a user starts.
+ * @param sentenceOf what the user reads about an error; undefined: nothing
+ */
+export function useWorkWith(sentenceOf: (error: unknown) => string | undefined): Work {
   const [isRunning, setRunning] = useState(false);
   const [failure, setFailure] = useState<string>();
   return {
@@ -103,24 +116,11 @@ export function useWork(): {
         await work();
         return true;
       } catch (error) {
-        if (!(error instanceof Cancelled)) setFailure(sentenceOf(error));
+        setFailure(sentenceOf(error));
         return false;
       } finally {
         setRunning(false);
       }
     },
   };
-}
-
-/** The user closed a dialog: there is nothing to report. */
-export class Cancelled extends Error {}
-
-/** The time in ms, again each second. */
-export function useNow(): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1_000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
 }
