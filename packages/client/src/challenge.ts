@@ -1,5 +1,6 @@
 import type { Clock } from './environment.ts';
 import { ignore, within } from './environment.ts';
+import { textOf } from './record.ts';
 
 /** What a route requires of the login (RFC 9470 section 3). Both are undefined if the page may not read `WWW-Authenticate`. */
 export interface StepUpRequirement {
@@ -49,7 +50,4 @@ export async function readChallenge(response: Response, clock: Clock): Promise<C
 }
 
 /** @param body what a JSON body contained */
-export function codeOf(body: unknown): string | undefined {
-  const { code } = Object(body);
-  return typeof code === 'string' ? code : undefined;
-}
+export const codeOf = (body: unknown): string | undefined => textOf(Object(body).code);

@@ -28,7 +28,7 @@ interface Target {
 
 /** What a browser has and this package looks for. Elsewhere, and where a page may not use it, reading it fails. */
 interface Globals {
-  readonly document?: Target & { readonly baseURI: string };
+  readonly document?: { readonly baseURI: string };
   readonly addEventListener?: Target['addEventListener'];
   readonly removeEventListener?: Target['removeEventListener'];
   readonly location?: { readonly origin: string };
@@ -91,12 +91,9 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as number),
 };
 
-/** Of a page; outside a browser nothing wakes. */
+/** Of a page, whose document passes `visibilitychange` on to the window; outside a browser nothing wakes. */
 export const pageLifecycle: Lifecycle = {
-  onWake(wake) {
-    const stops = [listen(globals.document, ['visibilitychange'], wake), listen(globals, ['pageshow', 'online'], wake)];
-    return () => stops.forEach((stop) => void stop());
-  },
+  onWake: (wake) => listen(globals, ['visibilitychange', 'pageshow', 'online'], wake),
 };
 
 export function listen(

@@ -3,6 +3,7 @@ import { ignore } from './environment.ts';
 import type { SessionErrorCode } from './error.ts';
 import { SessionError } from './error.ts';
 import type { EndReason, SessionRecord } from './record.ts';
+import { textOf } from './record.ts';
 
 /** Where the refresh token is: in a `__Host-` cookie that scripts cannot read, or in responses and the store. */
 export type SessionMode = 'cookie' | 'body';
@@ -199,5 +200,3 @@ function retryAfterOf(headers: Headers, clock: Clock): number | undefined {
 }
 
 const codeIn = (data: Answer['data']): string | undefined => textOf(data.code) ?? textOf(data.error);
-export const textOf = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value : undefined;

@@ -1,8 +1,8 @@
 import type { Clock, Lifecycle, Lock } from './environment.ts';
 import { globals } from './environment.ts';
 import type { SessionMode } from './issuer-calls.ts';
-import { textOf } from './issuer-calls.ts';
 import type { SessionStore } from './record.ts';
+import { textOf } from './record.ts';
 
 /** The options of `createSession`. Unknown names and wrong values are a `TypeError`. */
 export interface SessionOptions {

@@ -113,6 +113,10 @@ export function remainingMs(held: Held, clock: Clock): number {
   return held.record.expiresInMs - ageOf(held, clock);
 }
 
+/** A text that is not empty, or undefined. */
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
 /** The payload of a JWT, which is not verified: the services do that. `{}` for anything else. */
 export function claimsOf(token: string): Readonly<Record<string, unknown>> {
   try {

@@ -40,14 +40,10 @@ export interface Renewal {
 }
 
 /** What one exchange did: it ended the session, or brought a record, which another tab or the issuer made. */
-type Outcome =
+type Outcome = { readonly tokens?: TokenResponse } & (
   | { readonly end: SessionEnd; readonly record?: undefined }
-  | {
-      readonly end?: undefined;
-      readonly record: SessionRecord;
-      readonly isReceived?: boolean;
-      readonly tokens?: TokenResponse;
-    };
+  | { readonly end?: undefined; readonly record: SessionRecord; readonly isReceived?: boolean }
+);
 
 /** Half of the pause after the first failure. */
 const HALF_BACKOFF_MS = 500;
@@ -102,10 +98,10 @@ export function createRenewal(options: RenewalOptions): Renewal {
     const { generation, refreshToken } = received;
     // The access token of another audience is not the session's own.
     const record = resource && current ? { ...current, generation, refreshToken } : received;
-    if (await store.replace(stored, record)) return { record, tokens, isReceived: !resource };
+    const isStored = await store.replace(stored, record);
     // Another tab was faster, with the same successor or a later one; a logout wins over both.
-    const other = newer(await store.read()) ?? { record, isReceived: !resource };
-    return other.end ? other : { ...other, tokens };
+    const other = isStored ? undefined : newer(await store.read());
+    return { ...(other ?? { record, isReceived: !resource }), tokens };
   }
 
   async function run(resource?: string): Promise<Outcome | undefined> {

@@ -228,9 +228,14 @@ export function createSession(given: SessionOptions): Session {
     async reauthenticate(credentials) {
       const { accountAudience = `${issuer}/account` } = options;
       await calls.login('/reauthenticate', credentials, await tokenFor(undefined, accountAudience));
-      // The tokens before it are refused from now on.
+      const authenticatedAt = clock.now();
+      // The issuer refuses the tokens before. A renewal that began before, here or in another tab, may bring one of them.
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        await renewal.renew();
+        if (Number(state.held?.record.requestedAt) >= authenticatedAt) break;
+      }
+      // Those that were on their way have arrived.
       forResource.clear();
-      await renewal.renew();
     },
     async logout() {
       await load();

@@ -49,7 +49,7 @@ export interface SessionState {
   end(end: SessionEnd): void;
   /** Nobody is logged in, as far as is known. Without effect once that was known. */
   anonymous(): void;
-  problem(code?: SessionErrorCode): void;
+  problem(code: SessionErrorCode): void;
   subscribe(listener: () => void): () => void;
   onEnd(listener: (end: SessionEnd) => void): () => void;
 }
@@ -92,10 +92,10 @@ export function createState(options: Options): SessionState {
     anonymous() {
       if (state.snapshot.status === 'loading') show({ ...LOADING, status: 'anonymous' });
     },
-    problem(code?: SessionErrorCode) {
+    problem(code: SessionErrorCode) {
       const { snapshot, held } = state;
       if (code === snapshot.problem) return;
-      const status = !code || code === 'storage_unavailable' ? 'active' : 'waiting';
+      const status = code === 'storage_unavailable' ? 'active' : 'waiting';
       show({ ...snapshot, status: held ? status : snapshot.status, problem: code });
     },
     subscribe: (listener: () => void) => add(listeners, listener),

@@ -1,8 +1,11 @@
+import type { Session } from '@rescind/client';
+import { settle } from '@rescind/client/test';
 import { describe, expect, test, vi } from 'vitest';
 import { API, LOGIN, scene } from '../../support/client.ts';
 
 const TOKEN = '/oauth2/token';
 const MINUTE = 60_000;
+const AUDIENCE = 'https://login.example/account';
 const prices = `${API}/prices`;
 
 async function loggedIn() {
@@ -236,13 +239,12 @@ describe('where the token goes', () => {
   test('another audience gets a token of its own, which is kept until it expires or is refused', async () => {
     const { session, issuer } = await loggedIn();
     const own = await session.getAccessToken();
-    const audience = 'https://login.example/account';
-    const call = async () => (await session.fetch(prices, { resource: audience })).json();
-    expect(await call()).toMatchObject({ aud: audience });
+    const call = async () => (await session.fetch(prices, { resource: AUDIENCE })).json();
+    expect(await call()).toMatchObject({ aud: AUDIENCE });
     await call();
     expect(issuer.count(TOKEN)).toBe(1);
     issuer.apiFaults.push(refusal('token_revoked'));
-    expect(await call()).toMatchObject({ aud: audience });
+    expect(await call()).toMatchObject({ aud: AUDIENCE });
     expect(issuer.count(TOKEN)).toBe(2);
     expect(await session.getAccessToken()).toBe(own);
     await session.renew();
@@ -300,6 +302,45 @@ describe('step-up (RFC 9470)', () => {
     issuer.apiFaults.push(insufficient, insufficient);
     expect((await session.fetch(prices)).status).toBe(401);
     expect(handler).toHaveBeenCalledTimes(1);
+  });
+
+  test.each([
+    ['a renewal', (tab: Session) => tab.renew()],
+    // The first adopts what this tab has stored.
+    ['a renewal of another tab', (_: Session, other: Session) => other.renew().then(() => other.renew())],
+    [
+      'a request for a token of the same audience',
+      (tab: Session) => tab.getAccessToken({ resource: AUDIENCE, minValidityMs: 60 * MINUTE }),
+    ],
+  ])('%s that began before the authentication does not bring the next token', async (_, begin) => {
+    const { open, issuer, advance } = scene();
+    const early = Promise.withResolvers<void>();
+    let isBegun = false;
+    async function slowFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+      const isEarly = isBegun && String(input).endsWith(TOKEN);
+      const isLogin = String(input).endsWith('/reauthenticate');
+      if (isLogin) {
+        const sent = issuer.count(TOKEN);
+        isBegun = true;
+        void begin(session, other);
+        await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(sent + 1));
+        isBegun = false;
+        await advance(1_000);
+      }
+      const response = await issuer.fetch(input, init);
+      if (isLogin) void settle().then(early.resolve);
+      if (isEarly) await early.promise;
+      return response;
+    }
+    const [session, other] = [open({ fetch: slowFetch }), open({ fetch: slowFetch })];
+    await session.login(LOGIN);
+    await other.renew();
+    session.stepUp(() => session.reauthenticate({ password: 'right' }));
+    issuer.apiFaults.push(insufficient);
+    expect((await session.fetch(prices, { resource: AUDIENCE })).status).toBe(200);
+    expect((await session.fetch(prices)).status).toBe(200);
+    // The first, of the API; the second, repeated; the third.
+    expect(issuer.count(prices)).toBe(3);
   });
 
   test('an error of the handler is that of the request, and without a handler the response goes to the caller', async () => {

@@ -158,8 +158,12 @@ export function createFakeIssuer(options: FakeIssuerOptions): FakeIssuer {
       return JSON.parse(body).password === 'wrong'
         ? json(401, { code: 'credentials_wrong' })
         : json(200, login(JSON.parse(body).username));
-    if (url.pathname === '/reauthenticate')
-      return json(200, { ...login('unused'), sid: claimsOf((authorization ?? '').slice(7)).sid });
+    if (url.pathname === '/reauthenticate') {
+      const session = sessions.get(String(claimsOf((authorization ?? '').slice(7)).sid));
+      if (session === undefined) return json(401, { code: 'token_revoked' });
+      session.revokedBefore = minted;
+      return json(200, tokensOf(session));
+    }
     return revoke(url.pathname, body, authorization);
   }
 
