@@ -7,10 +7,10 @@ import { toMarkdown } from './report.ts';
 import type { RunOptions, RunResult } from './run.ts';
 import { run } from './run.ts';
 import type { Storm } from './schedule.ts';
-import { smallerStorms } from './schedule.ts';
+import { planStorm, smallerStorms } from './schedule.ts';
 
-const USAGE = `npm run test:chaos -- [--seed N] [--minutes M] [--brokers 1|3] [--instances N] [--report DIRECTORY]
-                      [--mutant NAME|all] [--replay FILE [--times N] [--shrink]]
+const USAGE = `npm run test:chaos -- [--seed N] [--minutes M] [--kills N] [--brokers 1|3] [--instances N] [--report DIRECTORY]
+                      [--mutant NAME|all] [--storm N | --replay FILE] [--events N] [--times N] [--shrink]
 mutants: ${Object.keys(MUTANTS).join(', ')}`;
 
 /** What `--replay` reads. */
@@ -20,7 +20,11 @@ interface ReplayFile {
   readonly instances: number;
   readonly mutant: string | null;
   readonly storm: Storm;
+  /** How many events the outbox had when the storm began. */
+  readonly events?: number | undefined;
 }
+
+type Setting = Pick<RunOptions, 'seed' | 'brokers' | 'instances' | 'minutes'>;
 
 const isRed = ({ safety, liveness }: RunResult) => safety !== 'green' || liveness !== 'green';
 
@@ -29,16 +33,19 @@ function readArguments() {
     options: {
       seed: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '3' },
+      kills: { type: 'string' },
       brokers: { type: 'string', default: '1' },
       instances: { type: 'string', default: '4' },
       report: { type: 'string', default: 'build/chaos' },
       mutant: { type: 'string' },
       replay: { type: 'string' },
+      storm: { type: 'string' },
+      events: { type: 'string' },
       times: { type: 'string', default: '5' },
       shrink: { type: 'boolean', default: false },
     },
   });
-  const integerOf = (name: 'seed' | 'instances' | 'times', min: number) => {
+  const integerOf = (name: 'seed' | 'instances' | 'times' | 'kills' | 'storm' | 'events', min: number) => {
     const value = Number(values[name]);
     if (!Number.isSafeInteger(value) || value < min)
       throw new TypeError(`--${name} must be a whole number from ${min}`);
@@ -52,8 +59,15 @@ function readArguments() {
   }
   const brokers: 1 | 3 = values.brokers === '3' ? 3 : 1;
   const { report, mutant, replay, shrink } = values;
+  const given = (name: 'kills' | 'storm' | 'events', min: number) =>
+    values[name] === undefined ? undefined : integerOf(name, min);
+  if (replay !== undefined && values.storm !== undefined)
+    throw new TypeError('--replay and --storm exclude each other');
   return {
     setting: { seed: integerOf('seed', 0), brokers, instances: integerOf('instances', 1), minutes },
+    kills: given('kills', 1),
+    storm: given('storm', 0),
+    events: given('events', 0),
     times: integerOf('times', 1),
     ...{ report, mutant, replay, shrink },
   };
@@ -71,7 +85,7 @@ async function runWith(options: Omit<RunOptions, 'isOver' | 'log'>, mutant: Muta
   }
 }
 
-async function runMutant(name: string, options: Omit<RunOptions, 'isOver' | 'log' | 'until'>): Promise<boolean> {
+async function runMutant(name: string, options: Setting, file: string): Promise<boolean> {
   const mutant = MUTANTS[name];
   log(`mutant ${name}: ${mutant?.mistake}`);
   const result = await runWith({ ...options, until: mutant?.invariant }, mutant);
@@ -83,17 +97,28 @@ async function runMutant(name: string, options: Omit<RunOptions, 'isOver' | 'log
   const end =
     killer === undefined ? 'survived' : `noticed by ${killer.invariant} in minute ${(killer.at / 60_000).toFixed(1)}`;
   console.log(`| ${name} | ${mutant?.invariant} | ${end} | ${others.join(', ')} | ${options.seed} |`);
+  writeFailure(file, options, name, result);
   return isNoticed;
 }
 
+interface ReplayOptions {
+  readonly times: number;
+  readonly isShrinking: boolean;
+  /** The file that gets the smaller storm. */
+  readonly smaller: string;
+}
+
 /** Runs a storm several times: processes are real, so not every run of a failing storm fails. */
-async function replay(file: string, times: number, isShrinking: boolean): Promise<boolean> {
-  const { storm, mutant, ...setting } = JSON.parse(readFileSync(file, 'utf8')) as ReplayFile;
+async function replay(replayed: ReplayFile, { times, isShrinking, smaller: file }: ReplayOptions): Promise<boolean> {
+  const { storm, mutant, ...setting } = replayed;
   const failures = async (one: Storm, count: number, enough: number) => {
     let failed = 0;
     for (let attempt = 0; attempt < count && failed < enough && !isInterrupted; attempt += 1) {
       const options = { ...setting, minutes: 1, storm: one };
-      if (isRed(await runWith(options, mutant === null ? undefined : MUTANTS[mutant]))) failed += 1;
+      const result = await runWith(options, mutant === null ? undefined : MUTANTS[mutant]);
+      if (!isRed(result)) continue;
+      failed += 1;
+      writeLogs(file, result);
     }
     return failed;
   };
@@ -115,33 +140,53 @@ async function replay(file: string, times: number, isShrinking: boolean): Promis
     present = found ?? present;
     log(`${present.faults.length} faults are left`);
   }
-  writeFileSync(`${file}.smaller.json`, JSON.stringify({ ...setting, mutant, storm: present }, null, 2));
-  console.log(`${present.faults.length} of ${storm.faults.length} faults suffice: ${file}.smaller.json`);
+  writeFileSync(file, JSON.stringify({ ...setting, mutant, storm: present }, null, 2));
+  console.log(`${present.faults.length} of ${storm.faults.length} faults suffice: ${file}`);
   return false;
 }
 
+/** Writes what a replay of the first failed storm needs, and the log lines of the fleet in it. */
+function writeFailure(name: string, { seed, brokers, instances }: Setting, mutant: string | null, result: RunResult) {
+  const { failure } = result;
+  if (failure === undefined) return;
+  const { storm, events } = failure;
+  const replayFile = { seed, brokers, instances, mutant, events, storm };
+  writeFileSync(`${name}.replay.json`, JSON.stringify(replayFile, null, 2));
+  writeLogs(name, result);
+  console.log(`npm run test:chaos -- --replay ${name}.replay.json`);
+}
+
+function writeLogs(name: string, { failure }: RunResult): void {
+  for (const [process, lines] of Object.entries(failure?.logs ?? {})) {
+    writeFileSync(`${name}.${process}.log`, `${lines.join('\n')}\n`);
+  }
+}
+
 async function main(): Promise<boolean> {
-  const { setting, report, mutant, replay: file, times, shrink } = readArguments();
-  if (file !== undefined) return replay(file, times, shrink);
+  const { setting, report, mutant, replay: file, storm, events, kills, times, shrink } = readArguments();
+  mkdirSync(report, { recursive: true });
+  const { seed, brokers, instances } = setting;
+  const name = join(report, `seed-${seed}-brokers-${brokers}`);
+  if (file !== undefined) {
+    const replayed = JSON.parse(readFileSync(file, 'utf8')) as ReplayFile;
+    return replay(replayed, { times, isShrinking: shrink, smaller: `${file}.smaller.json` });
+  }
+  if (storm !== undefined) {
+    const one = { seed, brokers, instances, mutant: mutant ?? null, events, storm: planStorm(setting, storm) };
+    return replay(one, { times, isShrinking: shrink, smaller: `${name}-storm-${storm}.smaller.json` });
+  }
   if (mutant !== undefined) {
     let areAllNoticed = true;
-    for (const name of mutant === 'all' ? Object.keys(MUTANTS) : [mutant]) {
-      if (!isInterrupted && !(await runMutant(name, setting))) areAllNoticed = false;
+    for (const one of mutant === 'all' ? Object.keys(MUTANTS) : [mutant]) {
+      if (!isInterrupted && !(await runMutant(one, setting, `${name}-${one}`))) areAllNoticed = false;
     }
     return areAllNoticed;
   }
-  const result = await runWith({ ...setting }, undefined);
-  mkdirSync(report, { recursive: true });
-  const name = join(report, `seed-${setting.seed}-brokers-${setting.brokers}`);
+  const result = await runWith({ ...setting, kills, events }, undefined);
   writeFileSync(`${name}.json`, JSON.stringify(result, null, 2));
   writeFileSync(`${name}.md`, toMarkdown(result));
   console.log(toMarkdown(result));
-  if (result.failingStorm !== undefined) {
-    const { seed, brokers, instances } = setting;
-    const replayFile = { seed, brokers, instances, mutant: null, storm: result.failingStorm };
-    writeFileSync(`${name}.replay.json`, JSON.stringify(replayFile, null, 2));
-    console.log(`npm run test:chaos -- --replay ${name}.replay.json`);
-  }
+  writeFailure(name, setting, null, result);
   return !isRed(result) && result.uncovered.length === 0;
 }
 

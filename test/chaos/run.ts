@@ -9,7 +9,7 @@ import type { SettleOptions } from './settle.ts';
 import { checkLog, settle, sweep } from './settle.ts';
 import type { Injection } from './storm.ts';
 import { runStorm } from './storm.ts';
-import { openTopicAccess } from './topic.ts';
+import { openTopicAccess, outboxLength, repeated } from './topic.ts';
 import { openWatch, STATES } from './watch.ts';
 import { createWorkload, OPERATIONS } from './workload.ts';
 import { MAX_STALENESS_MS, openWorld } from './world.ts';
@@ -19,6 +19,10 @@ export interface RunOptions {
   readonly brokers: 1 | 3;
   readonly instances: number;
   readonly minutes: number;
+  /** The run ends after the storm that reaches this number of kills, if its minutes are not over before. */
+  readonly kills?: number | undefined;
+  /** How many events the outbox gets before the first storm. Default 0. */
+  readonly events?: number | undefined;
   /** The directory `services` of a tree with a mutant. */
   readonly services?: string | undefined;
   /** Instead of the storms of the seed: this one alone, once. */
@@ -37,6 +41,15 @@ interface Round {
   readonly settled: { readonly ms: number } | { readonly missing: string };
   readonly unexpected: readonly string[];
   readonly violations: readonly Violation[];
+}
+
+/** The first round that failed, or the one that the end of the run has interrupted after a violation. */
+interface Failure {
+  readonly storm: Storm;
+  /** How many events the outbox had when the storm began. */
+  readonly events: number;
+  /** The last log lines of each process. */
+  readonly logs: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface RunResult {
@@ -60,8 +73,7 @@ export interface RunResult {
   readonly liveness: 'green' | 'red';
   /** What the run has not covered. */
   readonly uncovered: readonly string[];
-  /** The storm of the first round that failed. */
-  readonly failingStorm: Storm | undefined;
+  readonly failure: Failure | undefined;
 }
 
 /** The age at which the ledger forgets a token: before it expires (15 minutes), after which a refusal does not show whether it is revoked. */
@@ -69,6 +81,10 @@ const FORGOTTEN_MS = 9 * 60_000;
 /** How many operations run at a time, and the pause of a lane between two. */
 const LANES = 4;
 const OPERATION_PAUSE_MS = 60;
+/** How often outbox and topic are read at most until a read succeeds: the driver and its broker run on a busy machine, too. */
+const READ_ATTEMPTS = 3;
+/** How many log lines of each process are kept of a round that failed. */
+const KEPT_LINES = 2_000;
 
 /** Runs storms until the time is over, each with healing and settling. The oracle checks every answer meanwhile. */
 export async function run(options: RunOptions): Promise<RunResult> {
@@ -106,26 +122,37 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }).map((lane) => lane.catch(failed));
 
   const isOverEarly = () => options.isOver() || violations.some(({ invariant }) => invariant === options.until);
+  const { kills: mostKills = Number.POSITIVE_INFINITY } = options;
   const rounds: Round[] = [];
-  let failingStorm: Storm | undefined;
+  let failure: Failure | undefined;
+  const toFailure = (storm: Storm, events: number): Failure => {
+    const logs = world.nodes.map(({ process }) => [process.name, process.lines.slice(-KEPT_LINES)] as const);
+    return { storm, events, logs: Object.fromEntries(logs) };
+  };
   try {
+    await workload.fillOutbox(options.events ?? 0);
     const startedAt = now();
     const parts: SettleOptions = { world, ledger, oracle, watch, workload, now };
     const known = new Map<string, readonly number[]>();
     for (let round = 0; ; round += 1) {
-      const isEnough = options.storm === undefined ? now() - startedAt > options.minutes * 60_000 : round > 0;
+      const isTimeOver = now() - startedAt > options.minutes * 60_000;
+      const isEnough = options.storm === undefined ? isTimeOver || killsOf(injections) >= mostKills : round > 0;
       if (isEnough || isOverEarly()) break;
       const storm = options.storm ?? planStorm(options, round);
+      const events = outboxLength(world.issuer.database);
       const before = { violations: violations.length, injections: injections.length, at: now() };
       isStorm = true;
       const epoch = () => watch.epoch;
       await runStorm(storm, { world, topic, ledger, oracle, now, epoch, log, injections, isOver: isOverEarly });
       isStorm = false;
-      if (isOverEarly()) break;
+      if (isOverEarly()) {
+        if (violations.length > before.violations) failure ??= toFailure(storm, events);
+        break;
+      }
       const settled = await settle(parts);
       const unexpected = 'ms' in settled ? await sweep(parts) : [];
       oracle.restoring(false);
-      await checkLog(parts, topic, known).catch(failed);
+      await repeated(READ_ATTEMPTS, () => checkLog(parts, topic, known), log).catch(failed);
       ledger.forget(now() - FORGOTTEN_MS);
       const added = violations.slice(before.violations);
       const kills = injections
@@ -133,7 +160,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
         .filter(({ kind, effects }) => kind === 'kill' && effects > 0).length;
       const result = { round, startedAt: before.at, kills, settled, unexpected, violations: added };
       rounds.push(result);
-      if (added.length > 0 || unexpected.length > 0 || 'missing' in settled) failingStorm ??= storm;
+      if (added.length > 0 || unexpected.length > 0 || 'missing' in settled) failure ??= toFailure(storm, events);
       log(describe(result, killsOf(injections)));
     }
   } catch (error) {
@@ -163,7 +190,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     safety: violations.length > 0 ? 'red' : errors.length > 0 || rounds.length === 0 ? 'unknown' : 'green',
     liveness: isLive && rounds.length > 0 ? 'green' : 'red',
     uncovered: uncoveredOf(faults, ledger.operations, states),
-    failingStorm,
+    failure,
   };
 }
 

@@ -108,6 +108,22 @@ export function openTopicAccess(brokers: readonly string[], topic: string): Topi
   };
 }
 
+/**
+ * Repeats work that fails, without a pause.
+ * @param times how often it is tried at most
+ * @throws what the last attempt throws
+ */
+export async function repeated<T>(times: number, work: () => Promise<T>, log: (line: string) => void): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= times) throw error;
+      log(`attempt ${attempt} of ${times} failed: ${String(error)}`);
+    }
+  }
+}
+
 const FORGED = 'forged';
 
 /** Records of every kind that a reader must ignore: among them an event of another key that denies everybody. */
@@ -168,6 +184,16 @@ export function outboxSequences(path: string, above: ReadonlyMap<string, readonl
       seqs.push(seq);
     }
     return found;
+  } finally {
+    database.close();
+  }
+}
+
+/** How many events the outbox of the issuer has. */
+export function outboxLength(path: string): number {
+  const database = new Database(path, { readonly: true, timeout: 5_000 });
+  try {
+    return database.prepare<[], number>('SELECT COUNT(*) FROM rescind_outbox').pluck().get() ?? 0;
   } finally {
     database.close();
   }

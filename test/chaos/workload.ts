@@ -40,11 +40,15 @@ export interface Workload {
   /** Logs a new user in; undefined: it did not succeed. */
   login(): Promise<SessionEntry | undefined>;
   logout(session: SessionEntry): Promise<boolean>;
+  /** Revokes as many tokens that do not exist, for an outbox as long as that of a long run. */
+  fillOutbox(events: number): Promise<void>;
 }
 
 /** The pause after a request without a response. */
 const PAUSE_MS = 150;
 const TIMEOUT_MS = 4_000;
+/** How long the events of a filled outbox last. */
+const OUTBOX_MS = 3_600_000;
 /** How many of the newest users take part. */
 const KEPT_USERS = 200;
 /** How often each operation is drawn, relative to the others. */
@@ -98,6 +102,13 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     ledger.count(operation, isOk ? 'ok' : isUnknown ? 'unknown' : 'refused');
     return isOk;
   };
+
+  const revokeAsOperator = (cutOff: object) =>
+    send(`${fleet.adminUrl}/admin/revocations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: operator },
+      body: JSON.stringify({ cutoffs: [cutOff], why: 'chaos' }),
+    });
 
   const sessionsOf = (user: UserEntry) => user.sessions.filter(({ attemptedAt }) => attemptedAt === null);
   /** Users with an operation under way: another one at the same time could meet it in any order. */
@@ -216,11 +227,7 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     const { restores } = ledger;
     user.retired = true;
     const isEnded = await end('revoke-by-administrator', sessionsOf(user), 201, () =>
-      send(`${fleet.adminUrl}/admin/revocations`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: operator },
-        body: JSON.stringify({ cutoffs: [{ claim: 'sub', value: sub }], why: 'chaos' }),
-      }),
+      revokeAsOperator({ claim: 'sub', value: sub }),
     );
     if (isEnded && ledger.restores === restores) takePartAgain(user);
   }
@@ -299,6 +306,13 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
       return user && loginOf(user);
     },
     logout,
+    async fillOutbox(events) {
+      const expiresAt = Date.now() + OUTBOX_MS;
+      for (let event = 0; event < events; event += 1) {
+        const answer = await revokeAsOperator({ claim: 'jti', value: `none-${event}`, expiresAt });
+        if (answer?.status !== 201) throw new Error(`the outbox was not filled: ${JSON.stringify(answer?.body)}`);
+      }
+    },
   };
 }
 
