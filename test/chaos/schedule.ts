@@ -63,7 +63,8 @@ const OTHERS_PER_STORM = 5;
 export function planStorm({ seed, instances, brokers }: Setting, round: number): Storm {
   const random = createRandom(seed * 1_000 + round);
   const between = (min: number, max: number) => min + random.below(max - min + 1);
-  const anyProcess = () => (random.chance(0.25) ? 0 : between(1, instances));
+  /** The issuer with this probability, else an instance. */
+  const anyProcess = (issuerShare = 0.25) => (random.chance(issuerShare) ? 0 : between(1, instances));
   const draw: Record<FaultKind, () => Pick<Fault, 'forMs' | 'target' | 'amount'>> = {
     kill: () => ({
       target: random.chance(0.12) ? 0 : between(1, instances),
@@ -74,8 +75,8 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
     cut: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? LONG_MS : between(300, 5_000), amount: 0 }),
     silence: () => ({ target: anyProcess(), forMs: random.chance(0.3) ? LONG_MS : between(300, 5_000), amount: 0 }),
     slow: () => ({ target: anyProcess(), forMs: between(2_000, 8_000), amount: between(20, 800) }),
-    'disk-full': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
-    'read-only': () => ({ target: anyProcess(), forMs: between(2_000, 7_000), amount: 0 }),
+    'disk-full': () => ({ target: anyProcess(0.5), forMs: between(2_000, 7_000), amount: 0 }),
+    'read-only': () => ({ target: anyProcess(0.5), forMs: between(2_000, 7_000), amount: 0 }),
     clock: () => {
       const target = anyProcess();
       const maxOffsetMs = target === 0 ? ISSUER_CLOCK_MS : INSTANCE_CLOCK_MS;

@@ -14,7 +14,7 @@ const SETTLE_MS = 30_000;
 /** How long a token has to be accepted, and then denied, by every instance. */
 const DELIVERY_MS = 5_000;
 const POLL_MS = 100;
-/** How many of the newest revoked, and of the newest valid tokens every instance is asked about at the end of a round. */
+/** How many of the newest sessions are refreshed at the end of a round, and of the newest revoked and valid tokens every instance is asked about. */
 const SWEPT = 80;
 
 export interface SettleOptions {
@@ -86,12 +86,16 @@ async function notDelivered({ world, watch, workload, now }: SettleOptions): Pro
   return untilAll('token_revoked');
 }
 
-/** Asks each instance about many tokens, revoked and valid. @returns which valid tokens are not accepted */
-export async function sweep({ world, ledger, watch }: SettleOptions): Promise<string[]> {
+/**
+ * Refreshes many sessions, for the oracle, and asks each instance about many tokens, revoked and valid.
+ * @returns which valid tokens are not accepted, and which revoked ones are not refused as revoked
+ */
+export async function sweep({ world, ledger, watch, workload }: SettleOptions): Promise<string[]> {
+  await workload.refreshNewest(SWEPT);
   const revoked = ledger.tokens.filter((token) => acknowledgementOf(token) !== null).slice(-SWEPT);
   const valid = ledger.tokens.filter((token) => attemptOf(token) === null).slice(-SWEPT);
   const failures: string[] = [];
-  for (const node of world.instances) {
+  const sweepOne = async (node: Node) => {
     for (const token of revoked) {
       const verdict = await watch.ask(node, token);
       if (verdict !== 'token_revoked' && !token.session.lost)
@@ -103,7 +107,8 @@ export async function sweep({ world, ledger, watch }: SettleOptions): Promise<st
         failures.push(`${node.process.name} answers ${verdict} to valid token ${token.id}`);
       }
     }
-  }
+  };
+  await Promise.all(world.instances.map(sweepOne));
   return failures;
 }
 

@@ -40,6 +40,8 @@ export interface Workload {
   /** Logs a new user in; undefined: it did not succeed. */
   login(): Promise<SessionEntry | undefined>;
   logout(session: SessionEntry): Promise<boolean>;
+  /** Refreshes so many of the newest sessions: what was acknowledged must be there. */
+  refreshNewest(count: number): Promise<void>;
   /** Revokes as many tokens that do not exist, for an outbox as long as that of a long run. */
   fillOutbox(events: number): Promise<void>;
 }
@@ -244,6 +246,7 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     ledger.count('refresh-after-end', answer?.status === 400 ? 'ok' : answer === undefined ? 'unknown' : 'refused');
   }
 
+  const startOf = (session: SessionEntry) => session.tokens[0]?.issuedAt ?? 0;
   const hasRefresh = (session: SessionEntry) => session.refresh !== null;
   const isUsable = (session: SessionEntry) => session.tokens.at(-1)?.attemptedAt === null;
 
@@ -306,6 +309,16 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
       return user && loginOf(user);
     },
     logout,
+    async refreshNewest(count) {
+      const live = users.filter((user) => !user.retired && !busy.has(user)).flatMap(sessionsOf);
+      const byAge = live.filter(hasRefresh).sort((one, other) => startOf(one) - startOf(other));
+      for (const session of byAge.slice(-count)) {
+        const { user } = session;
+        if (busy.has(user) || user.retired || !hasRefresh(session) || session.attemptedAt !== null) continue;
+        busy.add(user);
+        await refresh(session).finally(() => busy.delete(user));
+      }
+    },
     async fillOutbox(events) {
       const expiresAt = Date.now() + OUTBOX_MS;
       for (let event = 0; event < events; event += 1) {
