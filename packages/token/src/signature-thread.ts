@@ -1,4 +1,4 @@
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EpochMillis } from '@rescind/revocation';
 import type { CompactJwsParts } from './compact-jws.ts';
@@ -16,7 +16,8 @@ function lowerPriority(): void {
   // On other systems the priority is that of the whole process.
   if (process.platform !== 'linux') return;
   try {
-    setPriority(NICENESS);
+    // A process with a lower priority keeps it: this would raise that of the thread.
+    if (getPriority() < NICENESS) setPriority(NICENESS);
   } catch {
     // A sandbox without priorities: the thread runs with the normal one.
   }

@@ -49,6 +49,27 @@ it('receives only the messages of its thread', async () => {
   await worker.terminate();
 });
 
+it.runIf(process.platform === 'linux')('verifies in threads of no higher priority than the process', async () => {
+  // Without --input-type: a thread refuses this option of its process.
+  const script = `
+    const { createPublicKey } = require('node:crypto');
+    const { readdirSync, readFileSync } = require('node:fs');
+    const nicenessOf = (task) => Number(readFileSync('/proc/self/task/' + task + '/stat', 'utf8').split(') ').at(-1).split(' ')[16]);
+    const [jwk, good] = JSON.parse(process.argv[1]);
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
+    const told = [];
+    const telemetry = { count() {}, gauge() {}, observe() {}, log: (level, event) => told.push(event) };
+    import('@rescind/token').then(async ({ openBulkVerifier }) => {
+      const bulk = openBulkVerifier({ issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'], telemetry, keys: { find: () => key } });
+      await bulk.verifyAll([good], ${AT});
+      console.log(JSON.stringify({ told, nicenesses: [...new Set(readdirSync('/proc/self/task').map(nicenessOf))] }));
+      await bulk.close();
+    });`;
+  const text = JSON.stringify([rsa.publicKey.export({ format: 'jwk' }), signedToken()]);
+  const { stdout } = await promisify(execFile)('nice', ['-n', '15', process.execPath, '-e', script, text]);
+  expect(JSON.parse(stdout)).toEqual({ told: [], nicenesses: [15] });
+});
+
 it('answers each token of a batch whose other texts have characters beyond ASCII', async () => {
   await using bulk = openBulkVerifier({ ...options, maxBytes: 65_536, telemetry: silentTelemetry });
   const [header = ''] = signedToken().split('.');
