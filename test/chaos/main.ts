@@ -111,12 +111,14 @@ interface ReplayOptions {
 /** Runs a storm several times: processes are real, so not every run of a failing storm fails. */
 async function replay(replayed: ReplayFile, { times, isShrinking, smaller: file }: ReplayOptions): Promise<boolean> {
   const { storm, mutant, ...setting } = replayed;
+  const changed = mutant === null ? undefined : MUTANTS[mutant];
+  const hasFailed = (result: RunResult) =>
+    changed === undefined ? isRed(result) : result.violations.some(({ invariant }) => invariant === changed.invariant);
   const failures = async (one: Storm, count: number, enough: number) => {
     let failed = 0;
     for (let attempt = 0; attempt < count && failed < enough && !isInterrupted; attempt += 1) {
-      const options = { ...setting, minutes: 1, storm: one };
-      const result = await runWith(options, mutant === null ? undefined : MUTANTS[mutant]);
-      if (!isRed(result)) continue;
+      const result = await runWith({ ...setting, minutes: 1, storm: one, until: changed?.invariant }, changed);
+      if (!hasFailed(result)) continue;
       failed += 1;
       writeLogs(file, result);
     }
@@ -136,7 +138,9 @@ async function replay(replayed: ReplayFile, { times, isShrinking, smaller: file 
         break;
       }
     }
-    pieces = found === undefined ? pieces * 2 : 2;
+    const finer =
+      pieces < present.faults.length ? Math.min(pieces * 2, present.faults.length) : Number.POSITIVE_INFINITY;
+    pieces = found === undefined ? finer : 2;
     present = found ?? present;
     log(`${present.faults.length} faults are left`);
   }
