@@ -5,7 +5,7 @@ import type { Invariant, Violation } from './oracle.ts';
 import { createOracle } from './oracle.ts';
 import type { FaultKind, Storm } from './schedule.ts';
 import { FAULT_KINDS, planStorm } from './schedule.ts';
-import type { SettleOptions } from './settle.ts';
+import type { Settled, SettleOptions } from './settle.ts';
 import { checkLog, settle, sweep } from './settle.ts';
 import type { Injection } from './storm.ts';
 import { runStorm } from './storm.ts';
@@ -38,7 +38,7 @@ interface Round {
   readonly round: number;
   readonly startedAt: number;
   readonly kills: number;
-  readonly settled: { readonly ms: number } | { readonly missing: string };
+  readonly settled: Settled;
   readonly unexpected: readonly string[];
   readonly violations: readonly Violation[];
 }
@@ -83,6 +83,8 @@ const LANES = 4;
 const OPERATION_PAUSE_MS = 60;
 /** How often outbox and topic are read at most until a read succeeds: the driver and its broker run on a busy machine, too. */
 const READ_ATTEMPTS = 3;
+/** After this time the log names what the fleet was waiting for. */
+const LATE_MS = 5_000;
 /** How many log lines of each process are kept of a round that failed. */
 const KEPT_LINES = 2_000;
 
@@ -198,7 +200,8 @@ const killsOf = (injections: readonly Injection[]) =>
   injections.filter(({ kind, effects }) => kind === 'kill' && effects > 0).length;
 
 function describe({ round, settled, unexpected, violations }: Round, kills: number): string {
-  const end = 'ms' in settled ? `settled in ${Math.round(settled.ms)} ms` : `NOT SETTLED: ${settled.missing}`;
+  const late = 'ms' in settled && settled.ms > LATE_MS ? `; last: ${settled.last}` : '';
+  const end = 'ms' in settled ? `settled in ${Math.round(settled.ms)} ms${late}` : `NOT SETTLED: ${settled.missing}`;
   const rest = unexpected.length > 0 ? `; UNEXPECTED: ${unexpected.slice(0, 3).join('; ')}` : '';
   return `round ${round}: ${kills} kills so far, ${violations.length} violations, ${end}${rest}`;
 }

@@ -26,16 +26,18 @@ export interface SettleOptions {
   readonly now: () => number;
 }
 
-/**
- * Waits until the fleet has converged: every view complete at the head of the issuer, a new session accepted and denied everywhere.
- * @returns how long it took, ms, or what was missing at the end of the time
- */
-export async function settle(options: SettleOptions): Promise<{ readonly ms: number } | { readonly missing: string }> {
+/** How long it took, ms, and what was last missing until then; or what was missing at the end of the time. */
+export type Settled = { readonly ms: number; readonly last: string | undefined } | { readonly missing: string };
+
+/** Waits until the fleet has converged: every view complete at the head of the issuer, a new session accepted and denied everywhere. */
+export async function settle(options: SettleOptions): Promise<Settled> {
   const { now } = options;
   const startedAt = now();
+  let last: string | undefined;
   const until = async (find: () => Promise<string | undefined>): Promise<string | undefined> => {
     let missing = await find();
     while (missing !== undefined && now() - startedAt < SETTLE_MS) {
+      last = missing;
       await delay(POLL_MS);
       missing = await find();
     }
@@ -43,7 +45,7 @@ export async function settle(options: SettleOptions): Promise<{ readonly ms: num
   };
   const missing =
     (await until(() => notConverged(options.world))) ?? (await until(() => notDelivered(options))) ?? undefined;
-  return missing === undefined ? { ms: now() - startedAt } : { missing };
+  return missing === undefined ? { ms: now() - startedAt, last } : { missing };
 }
 
 async function notConverged({ issuer, instances }: World): Promise<string | undefined> {
