@@ -144,15 +144,19 @@ function openReader(settings: SessionSettings, sink: TransportSink): TransportCo
     // An outage of an hour is one log line, not thousands.
     if (reason !== lastReason) telemetry.log('warn', 'kafka_lost', { reason });
     lastReason = reason;
-    rebuild();
+    resetBackoff();
+    rebuild(backoff.next());
     sink.lost(reason);
   }
 
-  function rebuild(): void {
+  function resetBackoff(): void {
     if (openedAt !== undefined && clock.monotonic() - openedAt > RESET_BACKOFF_AFTER_MS) backoff.reset();
+  }
+
+  function rebuild(waitMs: DurationMs): void {
     closeSession();
     // The next session must neither deliver nor ask for the position while the sink applies the last batch.
-    retryTimer = setTimeout(() => void delivering.then(begin), backoff.next()).unref();
+    retryTimer = setTimeout(() => void delivering.then(begin), waitMs).unref();
   }
 
   function closeSession(): void {
@@ -173,7 +177,9 @@ function openReader(settings: SessionSettings, sink: TransportSink): TransportCo
       // A session that is still connecting asks for the position when it joins.
       if (isClosed || openedAt === undefined) return;
       telemetry.count('rescind_kafka_rebuilds_total', { reason: 'restart' });
-      rebuild();
+      resetBackoff();
+      // No failure: the follower itself limits how often it restarts a connection.
+      rebuild(backoff.first());
     },
     async close() {
       isClosed = true;

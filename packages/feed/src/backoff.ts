@@ -4,6 +4,8 @@ import type { DurationMs } from '@rescind/revocation';
 export interface Backoff {
   /** The wait before the next attempt, in ms. */
   next(): DurationMs;
+  /** A first wait, in ms, before an attempt that follows no failure, such as a restart of the connection. It counts as no attempt. */
+  first(): DurationMs;
   /** Starts again with the first wait, after a success. */
   reset(): void;
 }
@@ -15,12 +17,14 @@ export interface Backoff {
  */
 export function createBackoff(firstMs: DurationMs, greatestMs: DurationMs, randomShare = 1): Backoff {
   let ceiling = firstMs;
+  const waitUpTo = (ms: DurationMs) => ms * (1 - randomShare * Math.random());
   return {
     next() {
-      const wait = ceiling * (1 - randomShare * Math.random());
+      const wait = waitUpTo(ceiling);
       ceiling = Math.min(greatestMs, ceiling * 2);
       return wait;
     },
+    first: () => waitUpTo(firstMs),
     reset() {
       ceiling = firstMs;
     },

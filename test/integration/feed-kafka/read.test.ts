@@ -209,6 +209,21 @@ test('restarts from the position of the sink', async () => {
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'restart')).toBe(1);
 });
 
+test('waits no longer before a later restart than before the first', async () => {
+  const { topic, transport } = await open();
+  await topic.create();
+  const reader = collect(transport);
+  // A new broker may refuse the first sessions.
+  await waitFor('a session', () => reader.opened() === 1, 20_000);
+  const startedAt = performance.now();
+  for (let opened = 1; opened <= 10; opened += 1) {
+    reader.connection.restart('replay');
+    await waitFor(`session ${opened + 1}`, () => reader.opened() > opened, 20_000);
+  }
+  // Ten waits of the back-off are 15.6 s at least, and 23 s in the mean.
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+});
+
 test('closes at once while it connects, reads or waits', async () => {
   const { brokers } = await broker();
   const nowhere = collect(kafkaTransport({ brokers: ['127.0.0.1:9'], topic: 'none', clientId: 'reader' }));

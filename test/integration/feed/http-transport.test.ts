@@ -144,6 +144,19 @@ describe('the HTTP transport', () => {
     expect(reader.lost).toEqual([]);
   });
 
+  it('waits no longer before a later restart than before the first', async () => {
+    const { transport } = await serve(createPlainLog());
+    const reader = record(transport);
+    const startedAt = performance.now();
+    for (let opened = 1; opened <= 10; opened += 1) {
+      await waitFor(`connection ${opened}`, () => reader.opened() === opened);
+      reader.connection.restart('replay');
+    }
+    // Ten waits of the back-off would be 14 s in the mean.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(reader.lost).toEqual([]);
+  });
+
   it('stops reading the log for a reader that does not read, and continues when it does', async () => {
     const log = createPlainLog({ padding: 20_000 });
     log.append(2_000);

@@ -164,6 +164,8 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
   };
   const waitAfter = (reason: string): DurationMs => {
     if (reason === UNSUPPORTED) return UNSUPPORTED_RETRY_MS;
+    // No failure: the follower itself limits how often it restarts a connection.
+    if (reason === RESTART) return backoff.first();
     const isRefused = isStandby && !OWN_REASONS.has(reason);
     return isRefused ? REFUSED_RETRY_MS * (0.75 + Math.random() / 2) : backoff.next();
   };
