@@ -1,6 +1,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { bundleForPage } from './support/bundle.ts';
+import { launchChromium } from './support/chromium.ts';
 import type { WebFleet } from './support/web-fleet.ts';
 import { claim, logIn, openWebFleet } from './support/web-fleet.ts';
 
@@ -61,6 +62,16 @@ describe.each(['cookie', 'body'])('in %s mode, without Web Locks and BroadcastCh
   });
 });
 
+/** Calls a function that a page of this file has. */
+const call = (page: Page, member: string, argument?: number): Promise<unknown> =>
+  page.evaluate(
+    ([name, value]) => {
+      const { tested } = globalThis as unknown as { tested: Record<string, (argument: unknown) => unknown> };
+      return tested[String(name)]?.(value);
+    },
+    [member, argument] as const,
+  );
+
 /** A page with a session whose clock the test advances. */
 const INACTIVITY = `
   import { createSession } from '@rescind/client';
@@ -91,14 +102,6 @@ test('without input for 15 minutes nothing is renewed, and input in another tab 
     await page.addScriptTag({ content: code });
     return page;
   };
-  const call = (page: Page, member: string, argument?: number): Promise<unknown> =>
-    page.evaluate(
-      ([name, value]) => {
-        const { tested } = globalThis as unknown as { tested: Record<string, (argument: unknown) => unknown> };
-        return tested[String(name)]?.(value);
-      },
-      [member, argument] as const,
-    );
   const [absent, other] = [await openTab(), await openTab()];
   await call(absent, 'login');
   await call(absent, 'advance', 40);
@@ -112,4 +115,40 @@ test('without input for 15 minutes nothing is renewed, and input in another tab 
   await vi.waitFor(async () => expect(await call(absent, 'refreshes')).toBe(Number(refreshes) + 1), 20_000);
   await call(absent, 'advance', 10);
   expect(await call(absent, 'refreshes')).toBe(Number(refreshes) + 2);
+});
+
+/** A page with a session of another tab, which renews by the clock of the machine. */
+const RESTORED = `
+  import { createSession } from '@rescind/client';
+  import { indexedDbStore } from '@rescind/client/indexeddb';
+  const tokens = () => ({ access_token: 'e30.e30.s', refresh_token: 'r', sid: 's', expires_in: 4 });
+  const session = createSession({
+    issuer: 'https://login.example', mode: 'body', storage: indexedDbStore(), fetch: async () => Response.json(tokens()),
+  });
+  session.start();
+  let renewals = 0;
+  session.subscribe(() => { renewals += 1; });
+  addEventListener('pageshow', ({ persisted }) => { globalThis.isRestored = persisted; });
+  globalThis.tested = { login: () => session.login(tokens()), renewals: () => renewals };
+`;
+
+test('a page that renews is kept by the back/forward cache, holds nothing that prevents it, and renews again', async () => {
+  const browser = await launchChromium(['--disable-back-forward-cache']);
+  onTestFinished(() => browser.close());
+  const context = await browser.newContext();
+  const code = await bundleForPage(RESTORED);
+  await context.route('http://app.localhost/**', (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>A page</title>' }),
+  );
+  const page = await context.newPage();
+  await page.goto('http://app.localhost/');
+  await page.addScriptTag({ content: code });
+  await call(page, 'login');
+  await vi.waitFor(async () => expect(await call(page, 'renewals')).toBeGreaterThanOrEqual(2), 20_000);
+  await page.goto('http://app.localhost/other');
+  // A page that is restored is not loaded.
+  await page.goBack({ waitUntil: 'commit' });
+  await page.waitForFunction(() => Reflect.get(globalThis, 'isRestored') === true, undefined, { timeout: 20_000 });
+  const before = Number(await call(page, 'renewals'));
+  await vi.waitFor(async () => expect(await call(page, 'renewals')).toBeGreaterThan(before), 20_000);
 });

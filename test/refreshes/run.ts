@@ -73,7 +73,7 @@ interface Tab {
 
 /**
  * Two tabs of one machine refresh a session of the real issuer, in memory, until there were `refreshes` uses of refresh tokens: responses
- * are lost and late, requests fail and hang, tabs are killed at any moment and opened again, the machine sleeps for hours, its clock is
+ * are lost and late, requests fail and hang, the store is slow, tabs are killed at any moment and opened again, the machine sleeps for hours, its clock is
  * wrong by up to ten minutes, and one tab in three has no lock.
  */
 export async function runRefreshes(seed: number, refreshes: number): Promise<RefreshReport> {
@@ -96,7 +96,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
 
   let busy = 0;
   let deliveredAt = kit.clock.now();
-  /** Refresh tokens whose successor has reached a tab that was alive. */
+  /** Refresh tokens whose successor has been stored. */
   const exchanged = new Set<string>();
 
   async function refresh(token: string): Promise<Response> {
@@ -119,7 +119,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
       const token = new URLSearchParams(String(init.body)).get('refresh_token') ?? '';
       const fault = pick(random, { none: 60, lost: 12, offline: 6, failed: 8, late: 10, hangs: 2, garbage: 2 });
       faults[fault] = (faults[fault] ?? 0) + 1;
-      if (exchanged.has(token)) violations.push(`a token was sent whose successor had arrived (after ${count()})`);
+      if (exchanged.has(token)) violations.push(`a token was sent whose successor was stored (after ${count()})`);
       if (fault === 'offline') throw new TypeError('fetch failed');
       if (fault === 'failed') return new Response('<html>502</html>', { status: 502 });
       const response = await refresh(token);
@@ -135,10 +135,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
           });
         });
       }
-      if (isAlive() && response.status === 200) {
-        exchanged.add(token);
-        deliveredAt = kit.clock.now();
-      }
+      if (isAlive() && response.status === 200) deliveredAt = kit.clock.now();
       return response;
     }) as typeof globalThis.fetch;
 
@@ -162,15 +159,28 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
     holder = released;
     return running;
   };
+  /** One use of the store in five is late, so that those of two tabs change their order. */
+  async function slowly(): Promise<void> {
+    if (random() < 0.8) return;
+    faults.slow = (faults.slow ?? 0) + 1;
+    await new Promise<void>((resolve) => void time.clock.setTimeout(resolve, random() * 2 * SECOND));
+  }
+
   function openTab(isLocked: boolean): Tab {
     let isAlive = true;
     const store: SessionStore = {
       name: shared.name,
-      read: shared.read,
-      // A killed tab writes nothing.
-      replace: async (expected, next) => {
+      async read() {
+        await slowly();
+        return shared.read();
+      },
+      // A killed tab writes nothing, also what it has received already.
+      async replace(expected, next) {
+        await slowly();
         if (!isAlive) throw new Error('the tab is gone');
-        return shared.replace(expected, next);
+        const isStored = await shared.replace(expected, next);
+        if (isStored && expected?.refreshToken !== next.refreshToken) exchanged.add(expected?.refreshToken ?? '');
+        return isStored;
       },
     };
     const session = createSession({
@@ -241,8 +251,9 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
   const login = { sub: 'ada', clientId: 'web', audience: 'shop', credentialVersion: 1, policy };
   const tokens = await issuer.transaction((tx) => tx.beginSession(login));
   const tabs = [openTab(true), openTab(random() < 0.5)];
-  await tabs[0]?.session.login(tokens);
-  await idle();
+  const loggingIn = tabs[0]?.session.login(tokens);
+  await pass(MINUTE);
+  await loggingIn;
   let restarts = 0;
   const pending = new Set<Promise<unknown>>();
   const begin = (work: Promise<unknown>) => {

@@ -1,3 +1,4 @@
+export { createAuthority } from './certificates.ts';
 export type { Broker } from './cluster.ts';
 export type { Watchdog } from './host.ts';
 export { freePorts, openWatchdog } from './host.ts';

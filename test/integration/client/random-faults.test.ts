@@ -10,6 +10,6 @@ test.each([1, 2, 3])(
     expect(results.rotated).toBeGreaterThan(500);
     expect(results.recovered).toBeGreaterThan(0);
     expect(results.repeated).toBeGreaterThan(0);
-    expect([Object.keys(faults).length, restarts > 5]).toEqual([7, true]);
+    expect([Object.keys(faults).length, restarts > 5]).toEqual([8, true]);
   },
 );

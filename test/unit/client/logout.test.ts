@@ -61,6 +61,22 @@ describe('logging out', () => {
     expect(session.getSnapshot().status).toBe('ended');
   });
 
+  test('wins over a renewal at whatever moment it comes', async () => {
+    for (let moment = 0; moment < 60; moment += 1) {
+      const { open, issuer, store } = scene();
+      const session = open({ lock: (_, work) => work() });
+      await session.login(LOGIN);
+      const renewing = session.renew().catch((error: { code?: string }) => error.code);
+      for (let turn = 0; turn < moment; turn += 1) await undefined;
+      expect(await session.logout()).toEqual({ server: 'done' });
+      await renewing;
+      await settle();
+      expect([moment, session.getSnapshot().status, issuer.ended('sid-1')]).toEqual([moment, 'ended', 'logout']);
+      expect(JSON.stringify(await store.read())).not.toMatch(/e30\.|sid-1\.\d/);
+      expect(await store.read()).toMatchObject({ ended: 'logout' });
+    }
+  });
+
   test('a later login begins another session', async () => {
     const { open, issuer } = scene();
     const session = open();

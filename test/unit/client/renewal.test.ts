@@ -216,6 +216,23 @@ describe('a failure that is not a logout', () => {
     expect(session.getSnapshot().status).toBe('active');
   });
 
+  test('failures in a row change the snapshot once, and the claims stay', async () => {
+    const { open, issuer, advance } = scene();
+    const session = open();
+    session.start();
+    await session.login(LOGIN);
+    await settle();
+    const { claims } = session.getSnapshot();
+    let changes = 0;
+    session.subscribe(() => {
+      changes += 1;
+    });
+    issuer.faults.push(...Array<'offline'>(50).fill('offline'));
+    await advance(12 * MINUTE);
+    expect(issuer.count(TOKEN)).toBeGreaterThan(3);
+    expect([changes, session.getSnapshot()]).toMatchObject([1, { status: 'waiting', problem: 'offline', claims }]);
+  });
+
   test('a caller waits for no attempt during the cool-down, and gets the same error', async () => {
     const { open, issuer, advance } = scene();
     const session = open();

@@ -110,6 +110,19 @@ describe('two tabs', () => {
     expect(issuer.count(TOKEN)).toBe(0);
   });
 
+  test('in body mode each tab with a memory of its own has a session of its own, which the others leave alone', async () => {
+    const { open, issuer } = scene();
+    const [a, b] = [open({ storage: 'memory' }), open({ storage: 'memory' })];
+    await a.login(LOGIN);
+    await expect(b.getAccessToken()).rejects.toMatchObject({ code: 'not_logged_in' });
+    await b.login({ ...LOGIN, username: 'grace' });
+    for (const tab of [a, b, a]) await tab.renew();
+    await b.logout();
+    await a.renew();
+    expect(a.getSnapshot()).toMatchObject({ status: 'active', sid: 'sid-1', claims: { sub: 'ada' } });
+    expect([issuer.ended('sid-1'), issuer.ended('sid-2')]).toEqual([undefined, 'logout']);
+  });
+
   test('in cookie mode a tab with a memory of its own asks the issuer when another one logs out', async () => {
     const { a, b, ends } = await twoTabs({ mode: 'cookie' });
     await a.logout();
@@ -219,6 +232,26 @@ describe('the store', () => {
     expect(await b.getAccessToken()).toBe(await a.getAccessToken());
     expect((await store.read())?.generation).toBe(3);
     expect(issuer.ended('sid-1')).toBeUndefined();
+  });
+
+  test('a tab whose token is refused because another one was faster adopts what that one has stored, and deletes nothing', async () => {
+    const { open, issuer, store, advance } = scene();
+    const free = { lock: <T>(_: string, work: () => Promise<T>) => work() };
+    const [a, b] = [open(free), open(free)];
+    await a.login(LOGIN);
+    await b.getAccessToken();
+    const ends: unknown[] = [];
+    b.onSessionEnd((end) => void ends.push(end));
+    issuer.faults.push(async () => {
+      await a.renew();
+      return new Response('{"error":"invalid_grant","code":"grant_invalid"}', { status: 400 });
+    });
+    const renewing = b.renew();
+    await advance(1_000);
+    await renewing;
+    expect(ends).toEqual([]);
+    expect(await b.getAccessToken()).toBe(await a.getAccessToken());
+    expect(await store.read()).toMatchObject({ generation: 2, refreshToken: 'sid-1.2' });
   });
 
   test('a refresh that is on its way when the user logs out does not log in again', async () => {
