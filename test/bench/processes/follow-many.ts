@@ -29,6 +29,8 @@ function noting(denylist: Denylist, instance: number): FeedStore {
   };
 }
 
+// Keeps the process alive: nothing of a follower does.
+process.stdin.resume();
 const opened = await Promise.all(
   Array.from({ length: instances }, async (_, instance) => {
     const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
@@ -40,13 +42,11 @@ const opened = await Promise.all(
   }),
 );
 process.stdout.write('ready\n');
-process.stdin
-  .on('end', async () => {
-    await Promise.all(opened.map(({ follower }) => follower.close()));
-    for (const { keys, denylist } of opened) {
-      await keys.close();
-      denylist.close();
-    }
-    process.exit();
-  })
-  .resume();
+process.stdin.on('end', async () => {
+  await Promise.all(opened.map(({ follower }) => follower.close()));
+  for (const { keys, denylist } of opened) {
+    await keys.close();
+    denylist.close();
+  }
+  process.exit();
+});

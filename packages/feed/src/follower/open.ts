@@ -25,7 +25,7 @@ const TICKS_PER_GAUGE = 10;
 /** Follows one log into a store, by the transports of its feed, until it is closed. */
 export interface Follower extends AsyncDisposable {
   /**
-   * Resolves, once and for good, when the log has been caught up with.
+   * Resolves, once and for good, when the log has been caught up with. The pending promise does not keep the process alive.
    * @throws the signal's reason, or RescindError `stopping` when closed before
    */
   ready(signal?: AbortSignal): Promise<void>;

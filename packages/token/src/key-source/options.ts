@@ -8,7 +8,10 @@ import type { FetchLimits } from './fetch-jwks.ts';
 
 /** The keys at an address, as of the last fetch. A key that is removed from the set verifies nothing after the next fetch. */
 export interface KeySource extends KeySet, AsyncDisposable {
-  /** Resolves when there are keys, fetched or stored. @throws RescindError `stopping` once closed */
+  /**
+   * Resolves when there are keys, fetched or stored. The pending promise does not keep the process alive.
+   * @throws RescindError `stopping` once closed
+   */
   ready(signal?: AbortSignal): Promise<void>;
   /**
    * Whether this `kid` is known, and has a key for `alg` if that is given. For an unknown one it fetches the set first, at most once
