@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { createVerify, verify as verifyOnce } from 'node:crypto';
-import jwt from 'jsonwebtoken';
+import { constants, createVerify, verify as verifyOnce } from 'node:crypto';
 import type { Algorithm } from './jwk.ts';
 
 /** The signing input and the signature of a compact JWS. */
@@ -14,11 +13,14 @@ export interface SignedParts {
 /** The signing input (RFC 7515 section 5.2). */
 export const signingInput = ({ text, signedLength }: Omit<SignedParts, 'signature'>) => text.slice(0, signedLength);
 
-/** OpenSSL finds `sha256` 0.3 µs faster than `RSA-SHA256`. */
+/** OpenSSL finds `sha256` 0.3 µs faster than `RSA-SHA256`. EdDSA signs the message itself, not a digest (RFC 8037 section 3.1). */
 const DIGESTS: Readonly<Partial<Record<Algorithm, string>>> = {
   RS256: 'sha256',
   RS384: 'sha384',
   RS512: 'sha512',
+  PS256: 'sha256',
+  PS384: 'sha384',
+  PS512: 'sha512',
   ES256: 'sha256',
   ES384: 'sha384',
   ES512: 'sha512',
@@ -27,40 +29,32 @@ const DIGESTS: Readonly<Partial<Record<Algorithm, string>>> = {
 /** Bytes of R and of S, each padded to the length of the curve (RFC 7518 section 3.4). */
 const ECDSA_HALF_BYTES: Readonly<Partial<Record<Algorithm, number>>> = { ES256: 32, ES384: 48, ES512: 66 };
 
-/** These sign the message itself, not a digest (RFC 8037 section 3.1). */
-const EDWARDS: ReadonlySet<Algorithm> = new Set(['EdDSA', 'Ed25519', 'Ed448']);
+/** RSASSA-PSS, whose salt is as long as its digest (RFC 7518 section 3.5). */
+const PADDED: ReadonlySet<Algorithm> = new Set(['PS256', 'PS384', 'PS512']);
+const PADDING = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 
 const toBytes = (signed: string | Buffer) => (typeof signed === 'string' ? Buffer.from(signed, 'latin1') : signed);
 
 /**
  * Verifies a signature. It never throws.
  *
- * It passes the bare KeyObject to the crypto module: a key in an options object takes 10 µs more per call.
+ * It passes the bare KeyObject to the crypto module where no padding is needed: a key in an options object takes 10 µs more per call.
  *
  * @param signed the signing input, one byte per character
  */
 export function isSignedBy(key: KeyObject, alg: Algorithm, signed: string | Buffer, signature: Buffer): boolean {
   const digest = DIGESTS[alg];
   try {
-    if (digest === undefined) {
-      if (EDWARDS.has(alg)) return verifyOnce(null, toBytes(signed), key, signature);
-      return isSignedWithPadding(key, alg as jwt.Algorithm, `${signed}.${signature.toString('base64url')}`);
-    }
+    if (digest === undefined) return verifyOnce(null, toBytes(signed), key, signature);
     const expected = alg in ECDSA_HALF_BYTES ? toDer(signature, ECDSA_HALF_BYTES[alg] ?? 0) : signature;
     if (expected === undefined) return false;
     const verify = createVerify(digest);
     if (typeof signed === 'string') verify.update(signed, 'latin1');
     else verify.update(signed);
-    return verify.verify(key, expected);
+    return verify.verify(PADDED.has(alg) ? { key, ...PADDING } : key, expected);
   } catch {
     return false;
   }
-}
-
-/** RSASSA-PSS requires padding options in any case. */
-function isSignedWithPadding(key: KeyObject, alg: jwt.Algorithm, text: string): boolean {
-  jwt.verify(text, key, { algorithms: [alg], ignoreExpiration: true, ignoreNotBefore: true });
-  return true;
 }
 
 const SEQUENCE = 0x30;

@@ -137,6 +137,26 @@ describe('every supported algorithm', () => {
     }
   });
 
+  it.each([
+    ['PS256', 'sha256', 32],
+    ['PS384', 'sha384', 48],
+    ['PS512', 'sha512', 64],
+  ] as const)('%s: refuses a salt of another length than the digest, as jsonwebtoken does', (alg, digest, bytes) => {
+    const { publicKey, privateKey } = rsaPair;
+    const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k', alg };
+    const one = verifierOf({ keys: createKeySet({ keys: [jwk] }), algorithms: [alg] });
+    const header = `{"alg":"${alg}","typ":"at+jwt","kid":"k"}`;
+    const input = `${base64url(header)}.${base64url(JSON.stringify(goodClaims()))}`;
+    const padding = constants.RSA_PKCS1_PSS_PADDING;
+    for (const saltLength of [0, bytes - 1, bytes, bytes + 1]) {
+      const signature = sign(digest, Buffer.from(input), { key: privateKey, padding, saltLength });
+      const token = `${input}.${base64url(signature)}`;
+      const isAccepted = jsonwebtokenTakes(token, publicKey, alg);
+      expect(isAccepted).toBe(saltLength === bytes);
+      expect(refusal(() => one.verify(token, AT))).toBe(isAccepted ? 'accepted' : 'token_signature_wrong');
+    }
+  });
+
   it('RS256 and PS256 are not confused, although the key fits both', () => {
     const { publicKey, privateKey } = rsaPair;
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256' };
