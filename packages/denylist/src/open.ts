@@ -17,7 +17,7 @@ import { createDenylist } from './denylist.ts';
 import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
-import { configureConnection, migrate, VERSION } from './schema.ts';
+import { configureConnection, migrate, syncAtCheckpoints, VERSION } from './schema.ts';
 
 /** The options of `openDenylist`. */
 export interface DenylistOptions {
@@ -153,7 +153,7 @@ function tryFile(path: string): Found {
     let isMigrated = false;
     let damage = inspect(database, path, header);
     if (damage === undefined) {
-      configureConnection(database, path);
+      configureConnection(database, path, header.length === 0);
       damage = damageIn(() => {
         const version = migrate(database);
         isMigrated = version !== VERSION && version !== 0;
@@ -164,6 +164,7 @@ function tryFile(path: string): Found {
     const digests = damage === undefined ? openDigests(database) : undefined;
     if (digests !== undefined) {
       requireWritable(database);
+      syncAtCheckpoints(database);
       return { database, file, digests, isMigrated };
     }
     close({ database, file });
