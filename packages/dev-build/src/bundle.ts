@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
+import type { Plugin } from 'rolldown';
 import { rolldown } from 'rolldown';
 
 interface BundleOptions {
@@ -39,6 +40,7 @@ export async function bundle(
     platform: 'node',
     external: (id, _importer, isResolved) =>
       !isResolved && /^[^./]/.test(id) && (isBuiltin(id) || !isInlined(packageOf(id))),
+    plugins: [dataBeside(dist)],
     onLog(level, { message }) {
       if (level === 'warn') throw new Error(message);
     },
@@ -52,6 +54,8 @@ export async function bundle(
     for (const file of compiled) rmSync(join(dist, file));
     for (const file of output) {
       if (file.type !== 'chunk') throw new Error(`${file.fileName} of ${dist} is no code`);
+      if (/require\("\.\/[^"]+\.json"\)/.test(file.code) && dirname(file.fileName) !== '.')
+        throw new Error(`${file.fileName} of ${dist} would look for data in ${dirname(file.fileName)}`);
       const path = join(dist, file.fileName);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, file.code);
@@ -60,6 +64,27 @@ export async function bundle(
   } finally {
     await bundled.close();
   }
+}
+
+/**
+ * Leaves JSON that code requires in files beside the code: the tables of iconv-lite are for a few requests, and what is always required is
+ * parsed faster as JSON than as JavaScript.
+ */
+function dataBeside(dist: string): Plugin {
+  return {
+    name: 'data-beside',
+    async resolveId(id, importer, options) {
+      if (options.kind !== 'require-call' || !id.endsWith('.json')) return undefined;
+      const found = await this.resolve(id, importer, { ...options, skipSelf: true });
+      if (found === null || found.external !== false) return found;
+      const name = `${basename(dirname(found.id))}-${basename(found.id)}`;
+      const copy = join(dist, name);
+      if (existsSync(copy) && !readFileSync(copy).equals(readFileSync(found.id)))
+        throw new Error(`two files would be ${copy}`);
+      copyFileSync(found.id, copy);
+      return { id: `./${name}`, external: true };
+    },
+  };
 }
 
 /** `@scope/name` or `name` of an import of it or of one of its subpaths. */
