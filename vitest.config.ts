@@ -1,5 +1,9 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+// Of the workers, and of the processes that they start. A process of this repository starts in half the CPU time with it.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/rescind-compile', import.meta.url));
 
 const project = (name: string, include: string[], options: object = {}) => ({
   test: { name, include, ...options },

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { secretOf } from './administration.ts';
+import { inherited } from './process.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.js', import.meta.url));
 
@@ -19,7 +20,7 @@ export function runRescind(
 ): Promise<CliRun> {
   const { promise, resolve } = Promise.withResolvers<CliRun>();
   const child = spawn(process.execPath, [MAIN, ...parameters], {
-    env: { PATH: process.env.PATH ?? '', ...environment },
+    env: { ...inherited(), ...environment },
   });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)

@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** Where the processes keep compiled code and stripped types: a start then takes half the CPU time. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../../node_modules/.cache/rescind-compile', import.meta.url));
+
 /** One line of a service's log: JSON, as pino writes it. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -113,6 +116,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
       const started = spawn(process.execPath, [this.main], {
         env: {
           PATH: process.env.PATH,
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? COMPILE_CACHE,
           ...environment,
           PORT: String(port),
           MANAGEMENT_PORT: String(managementPort),
