@@ -169,6 +169,8 @@ describe.each(Object.entries(mounts))('%s', (_name, mount) => {
     }
     const refresh = { grant_type: 'refresh_token', refresh_token: token, client_id: 'shop' };
     expect((await post('/oauth2/token', refresh)).status).toBe(200);
+    const empty = await fetch(`${url}/oauth2/token`, { method: 'POST' });
+    expect([empty.status, await empty.json()]).toMatchObject([400, { error: 'invalid_request' }]);
     const wrong = await fetch(`${url}/oauth2/token`);
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
     expect((await fetch(`${url}/oauth2/nothing`)).status).toBe(404);

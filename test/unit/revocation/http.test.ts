@@ -143,6 +143,14 @@ describe('bodies', () => {
     await expect(read).rejects.toMatchObject({ code });
   });
 
+  test('reads a request without type and body as an empty text, and refuses a body without a type', async () => {
+    const limits = { type: 'application/x-www-form-urlencoded', maxBytes: 10 };
+    expect(await readText(['Host', 'a'], Readable.from([]), limits)).toBe('');
+    expect(await readText([], null, limits)).toBe('');
+    const untyped = readText([], bytes('token=a'), limits);
+    await expect(untyped).rejects.toMatchObject({ code: 'media_type_wrong' });
+  });
+
   test('reads text of the type in UTF-8, and refuses other bytes', async () => {
     const json = ['content-type', 'Application/JSON; charset="UTF-8"'];
     const limits = { type: 'application/json', maxBytes: 10 };

@@ -212,7 +212,8 @@ interface TextLimits extends BodyLimits {
 }
 
 /**
- * Reads the body of a request as text: of one media type, in UTF-8, without a content coding.
+ * Reads the body of a request as text: of one media type, in UTF-8, without a content coding. A request without a body has no type
+ * (RFC 9110 section 8.3), and is an empty text.
  * @param rawHeaders names and values in turn, as `IncomingMessage.rawHeaders`
  * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
  */
@@ -221,16 +222,19 @@ export async function readText(
   body: AsyncIterable<Uint8Array> | null | undefined,
   { type, ...limits }: TextLimits,
 ): Promise<string> {
-  const [mediaType = '', ...parameters] = (oneHeader(rawHeaders, 'content-type') ?? '').toLowerCase().split(';');
+  const contentType = oneHeader(rawHeaders, 'content-type') ?? '';
+  const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
   const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
   const coding = oneHeader(rawHeaders, 'content-encoding') ?? 'identity';
-  if (mediaType.trim() !== type || !isUtf8 || coding !== 'identity') throw new RescindError('media_type_wrong');
+  const isOfType = mediaType.trim() === type && isUtf8 && coding === 'identity';
+  if (!isOfType && contentType !== '') throw new RescindError('media_type_wrong');
   // Longer ones are not even dropped.
   const length = Number(oneHeader(rawHeaders, 'content-length') ?? 0);
   if (length > (limits.maxDroppedBytes ?? limits.maxBytes)) throw new RescindError('body_too_large');
   const bytes = await readBody(body, limits);
   if (bytes === undefined) throw new RescindError('body_too_large');
+  if (!isOfType && bytes.length > 0) throw new RescindError('media_type_wrong');
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
