@@ -1,3 +1,4 @@
+import { verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Decision } from '@rescind/guard';
 import { profiles } from '@rescind/guard';
@@ -23,6 +24,17 @@ it('the guard accepts tokens minted after a cut-off, and refuses earlier ones, a
     'accepted',
     'token_revoked',
   ]);
+});
+
+it('publicKey verifies a token of the kit, and none of another kit', async () => {
+  await using kit = openTestKit();
+  await using other = openTestKit();
+  const isOfKit = (token: string) => {
+    const [header, payload, signature = ''] = token.split('.');
+    const key = { key: kit.publicKey, dsaEncoding: 'ieee-p1363' as const };
+    return verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'));
+  };
+  expect([isOfKit(kit.token()), isOfKit(other.token())]).toEqual([true, false]);
 });
 
 it('makeStale: only the issuer knows later revocations, until the log is restored', async () => {

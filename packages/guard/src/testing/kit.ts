@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
 import { createManualClock } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
@@ -38,6 +39,8 @@ export interface TestKit extends AsyncDisposable {
   readonly guard: Guard;
   /** The clock of issuer and guard. `advance(ms)` moves it. */
   readonly clock: ManualClock;
+  /** The key that verifies the tokens: for libraries that verify by a key of their own, such as express-jwt. */
+  readonly publicKey: KeyObject;
   /**
    * Mints a token of `user-1`, `session-1`, `app-1` for the audience. Given claims replace those, and `undefined` omits one.
    * @param typ the header's; default the first that the guard accepts
@@ -104,6 +107,7 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   return {
     guard,
     clock,
+    publicKey: key.publicKey,
     token: (claims = {}, typ = own.typ[0] ?? 'at+jwt') => tokens.token(claims, typ),
     revoke: (revocation) => log.append(tokens.revoke(revocation)),
     makeStale: (ageMs = settings.maxStalenessMs + 1) => log.cutOff(ageMs),
