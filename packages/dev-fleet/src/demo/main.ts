@@ -99,6 +99,9 @@ ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(ins
   curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"cutoffs":[{"claim":"iss"}]}' ${running.adminUrl}/admin/revocations/preview
   curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"confirm":"everybody","why":"a test"}' ${running.adminUrl}/admin/emergency
 
+  A service of your own (docs/getting-started.md) reads the log of the issuer ${issuer.url} as prices:
+  export FEED_CLIENT_SECRET=$(cat ${running.directory}/prices/feed-client-secret)
+
 Ctrl-C ends it.`);
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort');
 }
