@@ -2,6 +2,7 @@ import type { CanActivate, INestApplication } from '@nestjs/common';
 import { Controller, Get, HttpCode, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { Guard } from '@rescind/guard';
+import { guard as expressGuard } from '@rescind/guard/express';
 import { Auth, RequireToken, tokenGuard } from '@rescind/guard/nestjs';
 import 'reflect-metadata';
 
@@ -29,9 +30,10 @@ class PricesController {
 @Module({ controllers: [PricesController] })
 class PricesModule {}
 
-/** NestJS 12, on Express or Fastify. */
+/** NestJS 12 on Express. On Fastify `await app.register(probes(guard))`, of @rescind/guard/fastify, replaces the router. */
 export async function createApp(guard: Guard): Promise<INestApplication> {
   const app = await NestFactory.create(PricesModule, { logger: false });
+  app.use(expressGuard(guard).router()); // GET /livez, /readyz, /metrics
   const signedIn: CanActivate = tokenGuard(guard);
   app.useGlobalGuards(signedIn);
   return app;

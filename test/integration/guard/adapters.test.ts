@@ -194,7 +194,7 @@ describe('graphql-yoga', () => {
 });
 
 describe('probes', () => {
-  test.each(['express', 'fastify', 'hono'])('%s serves readiness and metrics', async (name) => {
+  test.each(['express', 'fastify', 'nestjs', 'hono'])('%s serves readiness and metrics', async (name) => {
     const { issuer, guard } = await openGuarded();
     const url = (await FRAMEWORKS[name]?.(guard, issuer)) ?? '';
     expect((await fetch(`${url}/livez`)).status).toBe(200);

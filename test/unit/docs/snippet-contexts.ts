@@ -31,6 +31,9 @@ declare function either(issuer: string, guarded: RequestHandler, former: Request
 declare const issuer: string, denylistPath: string;
 declare const feed: import('@rescind/guard').GuardOptions['feed'];
 `,
+  'an application of an adapter': `
+declare function createApp(guard: import('@rescind/guard').Guard): import('express').Express;
+`,
   'a server': `
 declare const httpServer: import('node:http').Server;
 declare const issuer: string;
