@@ -1,8 +1,9 @@
-import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import crypto, { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
+import { nodeVersionProblem } from '@rescind/revocation/node-version';
 import pLimit from 'p-limit';
 
 export interface Passwords {
@@ -39,7 +40,10 @@ const HASHES_WAITING = 512;
 const MIN_LENGTH = 8;
 const MAX_LENGTH = 128;
 
-const argon2Async = promisify(argon2);
+// The first version that has `argon2`: an older one would end with a TypeError about `promisify`.
+const problem = nodeVersionProblem(process.versions.node, '24.7');
+if (problem !== undefined) throw new Error(problem);
+const argon2Async = promisify(crypto.argon2);
 
 /** Creates the hashing of passwords by Argon2id (RFC 9106), with a limit of concurrent hashes. */
 export function createPasswords(): Passwords {

@@ -1,3 +1,3 @@
 import { runMain } from '@rescind/revocation/node-version';
 
-await runMain(() => import('./start.ts'));
+await runMain(() => import('./start.ts'), '24.7');

@@ -4,13 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const MODULE = fileURLToPath(import.meta.resolve('@rescind/revocation'));
-
-/** Imports the package in a process that reports this version of Node.js. @returns its output */
-function importAs(version: string): string {
+/** Imports a package in a process that reports this version of Node.js. @returns its output */
+function importAs(version: string, name = '@rescind/revocation'): string {
+  const module = fileURLToPath(import.meta.resolve(name));
   const code = `
     Object.defineProperty(process.versions, 'node', { value: '${version}' });
-    await import(${JSON.stringify(MODULE)}).then(() => console.log('imported'), (error) => console.log(error.message));`;
+    await import(${JSON.stringify(module)}).then(() => console.log('imported'), (error) => console.log(error.message));`;
   return execFileSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8' });
 }
 
@@ -25,6 +24,11 @@ test.each(['20.20.2', '18.0.0', '22.17.1'])(
 
 test.each(['22.18.0', '23.0.0', '24.21.0'])('Node.js %s is accepted', (version) => {
   expect(importAs(version)).toContain('imported');
+});
+
+test('@rescind/accounts is refused by a Node.js without Argon2', () => {
+  expect(importAs('22.22.0', '@rescind/accounts')).toContain('requires Node.js 24.7 or later');
+  expect(importAs('24.7.0', '@rescind/accounts')).toContain('imported');
 });
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -47,12 +51,15 @@ test('there is a main.js for each of the processes', () => {
   expect(MAINS.length).toBeGreaterThanOrEqual(6);
 });
 
+/** Argon2 is in Node.js from 24.7 on. */
+const leastOf = (path: string) => (/accounts\/|user-management\/(src\/main|package)\./.test(path) ? '24.7' : '22.18');
+
 test.each(MAINS)('%s writes one sentence and ends with 1 on an old Node.js', (main) => {
   const old = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '20.20.2' })`;
   expect(refusalOf(process.execPath, ['--import', old, main])).toEqual({
     status: 1,
     stdout: '',
-    stderr: 'Rescind requires Node.js 22.18 or later (24 is recommended); this is Node.js 20.20.2\n',
+    stderr: `Rescind requires Node.js ${leastOf(main)} or later (24 is recommended); this is Node.js 20.20.2\n`,
   });
 });
 
@@ -60,11 +67,11 @@ test.runIf(OLD_NODE !== undefined).each(MAINS)('%s is refused by a real old Node
   const { status, stderr } = refusalOf(OLD_NODE ?? '', [main]);
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /^Rescind requires Node\.js 22\.18 or later \(24 is recommended\); this is Node\.js [\d.]+\n$/,
+    /^Rescind requires Node\.js 2\d\.\d+ or later \(24 is recommended\); this is Node\.js [\d.]+\n$/,
   );
 });
 
 test.each(globSync('{packages,services}/*/package.json', { cwd: ROOT }))('%s names the version in engines', (path) => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as { engines?: unknown };
-  expect(engines, dirname(path)).toEqual({ node: '>=22.18' });
+  expect(engines, dirname(path)).toEqual({ node: `>=${leastOf(path)}` });
 });
