@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ADAPTERS, GRAPHQL_CLIENT, GRAPHQL_WALKED, IMPORTS, REQUIRES, service, WALK, WALKED } from './programs.ts';
 
 // What others install: the packages are built, packed, and installed from their archives into empty projects outside this repository.
 
@@ -17,7 +18,7 @@ function isPublic(name: string): boolean {
 }
 
 interface Manifest {
-  readonly version: string;
+  readonly engines: { readonly node: string };
   readonly rescind?: { readonly public?: boolean };
   readonly exports: Readonly<Record<string, unknown>>;
 }
@@ -49,11 +50,17 @@ beforeAll(() => {
 });
 
 const FRAMEWORK = { express: '5.3.0' };
-/** The optional peers of @rescind/guard and @rescind/client. */
+/** The optional peers of @rescind/guard and @rescind/client, and what the examples of the adapters import. */
 const PEERS = {
   axios: '1.21.1',
   '@nestjs/common': '12.5.1',
   '@nestjs/core': '12.5.1',
+  '@nestjs/platform-express': '12.5.1',
+  '@hono/node-server': '2.1.8',
+  'express-jwt': '8.5.1',
+  express4: 'npm:express@4.22.3',
+  hono: '4.13.19',
+  passport: '0.7.0',
   fastify: '5.12.8',
   'socket.io': '4.8.4',
   'socket.io-client': '4.8.4',
@@ -62,71 +69,35 @@ const PEERS = {
   'reflect-metadata': '0.2.2',
   rxjs: '7.8.2',
 };
-const TYPES = { '@types/express': '5.0.6', '@types/node': '24.19.2', typescript: '6.0.3', '@types/ws': '8.18.1' };
+const TYPES = {
+  '@types/express': '5.0.6',
+  '@types/node': '24.19.2',
+  typescript: '6.0.3',
+  '@types/passport': '1.0.17',
+  '@types/ws': '8.18.1',
+};
 
 /** An empty project. */
 function project(name: string, manifest: object, files: Readonly<Record<string, string>> = {}): string {
   const path = join(directory, name);
   mkdirSync(path);
   writeFileSync(join(path, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text);
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, file)), { recursive: true });
+    writeFileSync(join(path, file), text);
+  }
   return path;
 }
 
 const npmInstall = (path: string) => run(path, 'npm', 'install', '--no-audit', '--no-fund', '--silent');
 
-/** The service of docs/testing.md: what its requests get before and after the logout. */
-const service = (imports: string) => `${imports}
-const kit = openTestKit({ audience: 'prices' });
-const app = express();
-app.get('/prices', guard(kit.guard, { scopes: ['prices:read'] }), (request, response) => {
-  response.json({ for: request.auth?.payload.sub });
-});
-app.use(errorHandler());
-const server = app.listen(0, async () => {
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  const token = kit.token({ sub: 'ada', sid: 'laptop', scope: 'prices:read' });
-  const ask = async () =>
-    (await fetch('http://localhost:' + port + '/prices', { headers: { authorization: 'Bearer ' + token } })).status;
-  const before = await ask();
-  kit.revoke({ claim: 'sid', value: 'laptop' });
-  console.log(before, await ask());
-  server.close();
-  server.closeAllConnections();
-  await kit[Symbol.asyncDispose]();
-});
-`;
+/** The oldest Node.js that most packages run on, by their `engines`. */
+const OLDEST = '22.18';
+const runsOnOldest = (name: string) => manifestOf(join(root, 'packages', name)).engines.node === `>=${OLDEST}`;
 
-const IMPORTS = `import express from 'express';
-import { errorHandler, guard } from '@rescind/guard/express';
-import { openTestKit } from '@rescind/guard/testing';`;
-
-const REQUIRES = `const express = require('express');
-const { errorHandler, guard } = require('@rescind/guard/express');
-const { openTestKit } = require('@rescind/guard/testing');`;
-
-/** The same for Fastify. */
-const FASTIFY_SERVICE = `import { requireToken } from '@rescind/guard/fastify';
-import { openTestKit } from '@rescind/guard/testing';
-import { fastify } from 'fastify';
-const kit = openTestKit({ audience: 'prices' });
-const app = fastify();
-app.get('/prices', { onRequest: requireToken(kit.guard, { scopes: ['prices:read'] }) }, (request) => ({
-  for: request.auth?.payload.sub,
-}));
-const headers = { authorization: 'Bearer ' + kit.token({ sid: 'laptop', scope: 'prices:read' }) };
-const ask = async () => (await app.inject({ url: '/prices', headers })).statusCode;
-const before = await ask();
-kit.revoke({ claim: 'sid', value: 'laptop' });
-console.log(before, await ask());
-await app.close();
-await kit.close();
-`;
-
-/** Imports every entry point of every package. */
-function everyEntryPoint(): string {
-  const entries = packages.flatMap((name) =>
+/** Imports every entry point of these packages. */
+function everyEntryPoint(names: readonly string[]): string {
+  const entries = names.flatMap((name) =>
     Object.keys(manifestOf(join(root, 'packages', name)).exports).map((path) => `@rescind/${name}${path.slice(1)}`),
   );
   const isOptional = (entry: string) => entry.endsWith('/store-contract');
@@ -136,37 +107,6 @@ function everyEntryPoint(): string {
     .join('');
 }
 
-describe('a TypeScript project', () => {
-  test('compiles every declaration and guards an Express application', () => {
-    const path = project(
-      'typescript',
-      { type: 'module', dependencies: { ...archives, ...FRAMEWORK, ...PEERS }, devDependencies: TYPES },
-      {
-        'service.ts': service(IMPORTS),
-        'fastify.ts': FASTIFY_SERVICE,
-        'entries.ts': everyEntryPoint(),
-        'tsconfig.json': JSON.stringify({
-          compilerOptions: {
-            target: 'es2022',
-            lib: ['es2024', 'esnext.disposable'],
-            module: 'nodenext',
-            strict: true,
-            skipLibCheck: false,
-            exactOptionalPropertyTypes: true,
-            types: ['node'],
-            outDir: 'out',
-          },
-        }),
-      },
-    );
-    npmInstall(path);
-    run(path, 'npx', 'tsc');
-    run(path, process.execPath, 'out/entries.js');
-    expect(run(path, process.execPath, 'out/service.js').trim()).toBe('200 401');
-    expect(run(path, process.execPath, 'out/fastify.js').trim()).toBe('200 401');
-  });
-});
-
 /** The block of code below a heading of docs/adapters.md. */
 function codeOfAdapters(heading: string): string {
   const page = readFileSync(join(root, 'docs/adapters.md'), 'utf8');
@@ -175,60 +115,80 @@ function codeOfAdapters(heading: string): string {
   return code;
 }
 
-/** Requests to the server of Apollo: status, challenge, and error code or data. */
-const APOLLO_CLIENT = `import { openTestKit } from '@rescind/guard/testing';
-import { listen } from './server.ts';
-const kit = openTestKit({ audience: 'prices' });
-const server = await listen(kit.guard, 0);
-const ask = async (query: string, token?: string) => {
-  const authorization = token === undefined ? {} : { authorization: 'Bearer ' + token };
-  const headers = { 'content-type': 'application/json', ...authorization };
-  const response = await fetch(server.url, { method: 'POST', headers, body: JSON.stringify({ query }) });
-  const { data, errors } = (await response.json()) as { data?: object; errors?: { extensions: { code: string } }[] };
-  const challenge = response.headers.get('www-authenticate');
-  console.log(response.status, challenge?.split(' ')[0], errors?.[0]?.extensions.code ?? JSON.stringify(data));
+const OPTIONS = {
+  target: 'es2022',
+  module: 'nodenext',
+  strict: true,
+  skipLibCheck: false,
+  exactOptionalPropertyTypes: true,
+  types: ['node'],
+  outDir: 'out',
 };
-const token = kit.token({ sub: 'ada', sid: 'laptop', scope: 'prices:read' });
-await ask('{ user }', token);
-await ask('{ premium }', token);
-await ask('{ user }');
-kit.revoke({ claim: 'sid', value: 'laptop' });
-await ask('{ user }', token);
-await server.close();
-await kit.close();
-`;
+/** Without the declarations of a browser, which no package requires. */
+const LIB = ['es2024', 'esnext.disposable'];
 
-test('a project with Apollo Server has the identity in the context, and the refusal in the response', () => {
-  const dependencies = { ...archives, '@apollo/server': '5.5.1', graphql: '16.15.0' };
+/** The programs of a project in TypeScript: every entry point, a service, and the examples of docs/adapters.md. */
+function sources(): Record<string, string> {
+  const examples = Object.entries(ADAPTERS).map(([heading, name]) => [`adapters/${name}.ts`, codeOfAdapters(heading)]);
+  return {
+    'service.ts': service(IMPORTS),
+    'entries.ts': everyEntryPoint(packages),
+    'oldest.ts': everyEntryPoint(packages.filter(runsOnOldest)),
+    'tsconfig.json': JSON.stringify({ compilerOptions: { ...OPTIONS, lib: LIB }, include: ['*.ts'] }),
+    'adapters/walk.ts': WALK,
+    ...Object.fromEntries(examples),
+    'adapters/tsconfig.json': JSON.stringify({
+      compilerOptions: { ...OPTIONS, outDir: '../out', experimentalDecorators: true, emitDecoratorMetadata: true },
+    }),
+  };
+}
+
+const lines = (text: string) => text.trim().split('\n');
+
+const onOldestNode = (path: string, file: string) =>
+  run(path, 'npm', 'exec', '--yes', `--package=node@${OLDEST}.0`, '--', 'node', file);
+
+function expectPrograms(path: string): void {
+  run(path, 'npx', 'tsc');
+  run(path, 'npx', 'tsc', '-p', 'adapters');
+  run(path, process.execPath, 'out/entries.js');
+  expect(run(path, process.execPath, 'out/service.js').trim()).toBe('200 401');
+  expect(lines(run(path, process.execPath, 'out/walk.js'))).toEqual(WALKED);
+  onOldestNode(path, 'out/oldest.js');
+  expect(lines(onOldestNode(path, 'out/walk.js'))).toEqual(WALKED);
+}
+
+describe('a TypeScript project', () => {
+  test('compiles every declaration and guards an application of each framework', () => {
+    const dependencies = { ...archives, ...FRAMEWORK, ...PEERS };
+    const path = project('typescript', { type: 'module', dependencies, devDependencies: TYPES }, sources());
+    npmInstall(path);
+    expectPrograms(path);
+  });
+
+  test('does so in CommonJS', () => {
+    const path = project('typescript-commonjs', { type: 'commonjs' }, sources());
+    symlinkSync('../typescript/node_modules', join(path, 'node_modules'));
+    expectPrograms(path);
+  });
+});
+
+test('a project with Apollo Server or GraphQL Yoga has the identity in the context, and the refusal in the response', () => {
+  const dependencies = { ...archives, '@apollo/server': '5.5.1', graphql: '16.15.0', 'graphql-yoga': '5.24.1' };
   const path = project(
-    'apollo',
+    'graphql',
     { type: 'module', dependencies, devDependencies: { '@types/node': '24.19.2', typescript: '6.0.3' } },
     {
-      'server.ts': codeOfAdapters('Apollo Server'),
-      'client.ts': APOLLO_CLIENT,
-      'tsconfig.json': JSON.stringify({
-        compilerOptions: {
-          target: 'es2022',
-          lib: ['es2024', 'esnext.disposable'],
-          module: 'nodenext',
-          strict: true,
-          types: ['node'],
-          // Of Apollo Server's own declarations.
-          skipLibCheck: true,
-          rewriteRelativeImportExtensions: true,
-          outDir: 'out',
-        },
-      }),
+      'apollo.ts': codeOfAdapters('Apollo Server'),
+      'yoga.ts': codeOfAdapters('GraphQL Yoga'),
+      'client.ts': GRAPHQL_CLIENT,
+      // Of the declarations that GraphQL Yoga requires.
+      'tsconfig.json': JSON.stringify({ compilerOptions: { ...OPTIONS, skipLibCheck: true } }),
     },
   );
   npmInstall(path);
   run(path, 'npx', 'tsc');
-  expect(run(path, process.execPath, 'out/client.js').trim().split('\n')).toEqual([
-    '200 undefined {"user":"ada"}',
-    '403 Bearer scope_insufficient',
-    '401 Bearer token_missing',
-    '401 Bearer token_revoked',
-  ]);
+  expect(lines(run(path, process.execPath, 'out/client.js'))).toEqual(GRAPHQL_WALKED);
 });
 
 describe('a CommonJS project', () => {
