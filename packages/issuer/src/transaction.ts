@@ -1,7 +1,7 @@
 import type { EventEncoder } from '@rescind/feed/event';
 import { EVENT_KID, eventTypeName } from '@rescind/feed/event';
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
-import { systemClock } from '@rescind/revocation';
+import { recordStep, systemClock } from '@rescind/revocation';
 import type { Revocation } from '@rescind/revocation/cut-off';
 import { toRow } from '@rescind/revocation/cut-off';
 import type { IssuerClock } from '@rescind/revocation/issuer-clock';
@@ -125,19 +125,12 @@ export function createTransaction({
       isChanged = true;
       const event = planEvent(revocation, issuerClock.now(), signed);
       planned.push(event);
+      const { txn } = revocation;
       if (telemetry.step !== undefined) {
         const startMs = systemClock.now();
-        // What it throws is logged, as that of all work after the commit.
         after.push(() => {
           const { epoch, seq } = event.record;
-          telemetry.step?.({
-            name: 'rescind.revoke',
-            txn: revocation.txn,
-            startMs,
-            endMs: systemClock.now(),
-            epoch,
-            seq,
-          });
+          recordStep(telemetry, () => ({ name: 'rescind.revoke', txn, startMs, endMs: systemClock.now(), epoch, seq }));
         });
       }
       return event.record;

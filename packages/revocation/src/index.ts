@@ -5,4 +5,4 @@ export { CLOCK_TOLERANCE_MS, createManualClock, systemClock } from './clock.ts';
 export type { ErrorCode } from './errors.ts';
 export { RescindError } from './errors.ts';
 export type { Fields, HealthCheck, LogLevel, RevocationStep, Telemetry } from './telemetry.ts';
-export { silentTelemetry, standardErrorTelemetry } from './telemetry.ts';
+export { recordStep, silentTelemetry, standardErrorTelemetry } from './telemetry.ts';

@@ -38,6 +38,23 @@ export interface Telemetry {
   readonly step?: ((step: RevocationStep) => void) | undefined;
 }
 
+const failingTracers = new WeakSet<Telemetry>();
+
+/**
+ * Records a step that has been done. It never throws: the caller would do the step again, or undo it. The first failure of a tracer is
+ * logged (`trace_failed`).
+ * @param step returns the step; called only where steps are recorded
+ */
+export function recordStep(telemetry: Telemetry, step: () => RevocationStep): void {
+  if (telemetry.step === undefined) return;
+  try {
+    telemetry.step(step());
+  } catch (error) {
+    if (!failingTracers.has(telemetry)) telemetry.log('warn', 'trace_failed', { error: String(error) });
+    failingTracers.add(telemetry);
+  }
+}
+
 /** Discards everything. */
 export const silentTelemetry: Telemetry = {
   count: () => undefined,

@@ -1,5 +1,5 @@
 import type { Clock, HealthCheck, Telemetry } from '@rescind/revocation';
-import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { RescindError, recordStep, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { CounterName, MetricLabels } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { openBulkDecoder } from '../bulk-decoder.ts';
@@ -175,7 +175,7 @@ function runEffect(
       break;
     case 'applied': {
       const { txn, epoch, seq, at: startMs } = effect;
-      telemetry.step?.({ name: 'rescind.apply', txn, startMs, endMs: clock.now(), epoch, seq });
+      recordStep(telemetry, () => ({ name: 'rescind.apply', txn, startMs, endMs: clock.now(), epoch, seq }));
       break;
     }
     case 'log':

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
 import { readOwnEvent } from '@rescind/feed/event';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import { recordStep } from '@rescind/revocation';
 import type { ReferenceClock } from '@rescind/revocation/issuer-clock';
 import type { CommittedLog, EventText } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
@@ -58,8 +59,6 @@ export function openRelay(options: RelayOptions): Relay {
   let markedAt = clock.monotonic();
   let overdueTimer: NodeJS.Timeout | undefined;
   let isDelivering = false;
-  /** Whether a failure of the tracer has been logged. */
-  let isTraceFailing = false;
   const listeners = new Set<() => void>();
 
   function start(sentSeq: number): void {
@@ -157,7 +156,7 @@ export function openRelay(options: RelayOptions): Relay {
       const startMs = clock.now();
       const tookMs = await publish(batch.records);
       countPublished(rows);
-      traceSteps(rows, order.epoch, startMs);
+      recordSteps(rows, order.epoch, startMs);
       if (batch.withHeartbeat) countPublished([{ type: 'heartbeat' }]);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
@@ -202,18 +201,17 @@ export function openRelay(options: RelayOptions): Relay {
     for (const [type, total] of totals) telemetry.count('rescind_events_published_total', { type }, total);
   }
 
-  /** Never throws: events that Kafka has acknowledged would be published again, without an end. */
-  function traceSteps(rows: readonly EventText[], epoch: string, startMs: EpochMillis): void {
-    if (telemetry.step === undefined) return;
+  function recordSteps(rows: readonly EventText[], epoch: string, startMs: EpochMillis): void {
     const endMs = clock.now();
-    try {
-      for (const { jws, seq } of rows) {
-        const { txn } = readOwnEvent(jws);
-        telemetry.step({ name: 'rescind.publish', txn, startMs, endMs, epoch, seq });
-      }
-    } catch (error) {
-      if (!isTraceFailing) telemetry.log('warn', 'trace_failed', { step: 'rescind.publish', error: String(error) });
-      isTraceFailing = true;
+    for (const { jws, seq } of rows) {
+      recordStep(telemetry, () => ({
+        name: 'rescind.publish',
+        txn: readOwnEvent(jws).txn,
+        startMs,
+        endMs,
+        epoch,
+        seq,
+      }));
     }
   }
 
