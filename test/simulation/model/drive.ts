@@ -98,7 +98,7 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
     wantsKeys: false,
   };
   checkRestart(follower, follower.core.view(state, instant(follower, world)).ageMs, setBackMs, world.now());
-  carryOut(follower, world, effects);
+  applyEffects(follower, world, effects);
 }
 
 function setBackSince({ aheadMs, seenAheadMs }: NonNullable<Follower['store']['saved']>, now: number): number {
@@ -128,7 +128,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
   checkStandby(follower, input, process.state, state);
   noteLive(process.liveBy, input, process.state, state);
   process.state = state;
-  carryOut(follower, world, effects);
+  applyEffects(follower, world, effects);
   if (follower.process === null) return;
   checkEventKeys(follower, input, state);
   // A tick notices that the clock was set; the saved state of an earlier process remains until this one commits.
@@ -137,7 +137,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
   checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
 }
 
-function carryOut(follower: Follower, world: DriveWorld, effects: readonly FollowerEffect[]): void {
+function applyEffects(follower: Follower, world: DriveWorld, effects: readonly FollowerEffect[]): void {
   for (const effect of effects) {
     const { process } = follower;
     if (process === null) return;
