@@ -122,6 +122,8 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
     labels: { ...labels, volume: 'database' },
     firesAt: '45m',
   },
+  // The time begins at 0: the last backup was 27 hours before.
+  BackupOld: gauge('rescind_backup_last_success_timestamp_seconds', -97_200, '1m'),
   EventsNotExpiring: {
     series: {
       // The time begins at 0: the oldest event is two days old.

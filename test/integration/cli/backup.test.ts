@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { runRescind } from '../../support/cli.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { freePort, issuerEnvironment, openUserManagement } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
 
 /** A service on files of its own, which can be stopped and started, and the file of its environment. */
 async function started() {
@@ -33,11 +34,19 @@ test('backs up a running service, and restores it once it has stopped', async ()
   const running = await open();
   await running.register();
   const before = await running.login();
+  const metrics = await (await fetch(`${running.managementUrl}/metrics`)).text();
+  expect(metrics).not.toMatch(/^rescind_backup_last_success_timestamp_seconds /m);
   const backup = await rescind('backup', backups, '--env-file', envFile, '--json');
   expect(backup.stderr).toContain('KEYS_PATH');
   const { file, openSessions } = JSON.parse(backup.stdout);
   expect([backup.exitCode, openSessions, statSync(file).mode & 0o777]).toEqual([0, 1, 0o600]);
   expect(readdirSync(backups)).toHaveLength(1);
+  // The scrape before it reads the time of the mark.
+  const backedUpAt = await waitFor('the metric of the backup', async () => {
+    const metrics = await (await fetch(`${running.managementUrl}/metrics`)).text();
+    return /^rescind_backup_last_success_timestamp_seconds (\S+)$/m.exec(metrics)?.[1];
+  });
+  expect(Math.abs(Date.now() / 1_000 - Number(backedUpAt))).toBeLessThan(60);
   const ended = await running.login();
   await running.send('/logout', { method: 'POST', headers: running.asBearer(ended.access) });
 

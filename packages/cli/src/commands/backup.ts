@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 import { requireYes } from '../confirm.ts';
@@ -33,6 +33,7 @@ async function backup({ output, host, now }: Context, directory: string, flags: 
   try {
     const facts = await backupDatabase(source, file, progress.to);
     const bytes = statSync(file).size;
+    const markProblem = await markBackedUp(source, now());
     output.record(
       {
         file,
@@ -44,10 +45,28 @@ async function backup({ output, host, now }: Context, directory: string, flags: 
       },
       { file, bytes, ...facts },
     );
+    if (markProblem !== undefined)
+      output.note(`the metric of the last backup does not change, and the alarm BackupOld will fire: ${markProblem}`);
     output.note('the keys are not in it: keep KEYS_PATH apart (docs/operations.md#backups)');
     return undefined;
   } finally {
     progress.end();
+  }
+}
+
+/**
+ * Sets the time of the last backup, which user-management exposes as a metric.
+ * @returns why it could not: the backup is complete nevertheless
+ */
+async function markBackedUp(database: string, at: number): Promise<string | undefined> {
+  const { backupMark } = await import('@rescind/service');
+  const mark = backupMark(database);
+  try {
+    writeFileSync(mark, '', { mode: 0o644 });
+    utimesSync(mark, at / 1_000, at / 1_000);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -42,6 +42,11 @@ export const SERVICE_METRICS = {
     help: 'Size of that file system',
     labels: { volume: 'open' },
   },
+  rescind_backup_last_success_timestamp_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'When the database was last backed up, since 1970, as of the scrape before; not exposed before the first backup',
+  },
   rescind_kafka_client_lines_dropped_total: {
     type: 'counter',
     unit: 'lines',
