@@ -30,7 +30,7 @@ export interface FleetOptions {
   readonly guardedEnvironment?: Readonly<Record<string, string>>;
   /** Additional guarded services, such as those of a test, after prices and orders. Default none. */
   readonly others?: readonly OtherService[];
-  /** OAuth clients, as in CLIENTS_FILE, beside `web`, which may renew by its access token. Default none. */
+  /** OAuth clients, as in CLIENTS_FILE, beside `web`, which may renew by its access token, and `console`. Default none. */
   readonly clients?: Readonly<Record<string, object>> | undefined;
   /** Whether the page of services/web is bundled and served too; it may call user-management and prices. Default false. */
   readonly web?: boolean;
@@ -250,6 +250,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
           LOG_LEVEL: 'info',
           ISSUER: issuerUrl,
           ADMIN_URL: `http://127.0.0.1:${adminPort}`,
+          CLIENT_ID: 'console',
           PAGE_PATH: join(directory, 'console-page'),
         },
       })
@@ -357,11 +358,13 @@ function makeSecrets(directory: string, clients: readonly string[]): { readonly 
   return { clientsFile };
 }
 
+/** A client of its own: the audit has it as `via`, and whoever disables `web` does not log operators out. */
+const CONSOLE = { name: 'Console', authMethod: 'none' };
 const WEB = { name: 'Web', authMethod: 'none', policy: { renewByToken: true } };
 
 function writeClients(directory: string, clients: FleetOptions['clients'] = {}): string {
   const file = join(directory, 'clients.json');
-  writeFileSync(file, JSON.stringify({ web: WEB, ...clients }), { mode: 0o600 });
+  writeFileSync(file, JSON.stringify({ web: WEB, console: CONSOLE, ...clients }), { mode: 0o600 });
   return file;
 }
 

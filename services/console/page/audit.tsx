@@ -77,7 +77,10 @@ export function Audit() {
                   <td data-label="When">
                     <Ago at={one.at} />
                   </td>
-                  <td data-label="Who">{one.who}</td>
+                  <td data-label="Who">
+                    {one.who}
+                    {typeof one.details.via === 'string' && <span class="about"> via {one.details.via}</span>}
+                  </td>
                   <td data-label="What" class="main">
                     {one.operation} <span class="about">{one.targets.join(', ')}</span>
                   </td>

@@ -9,6 +9,7 @@ interface Entry {
   readonly operation: string;
   readonly result: string;
   readonly targets: readonly string[];
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 async function started() {
@@ -62,6 +63,25 @@ describe('the audit', () => {
     const next = await audit(`?limit=2&after=${String(first.body.next)}`);
     expect(next[0]?.seq).toBe(done?.seq);
     expect((await ada.get('/admin/audit?limit=0')).status).toBe(400);
+  });
+
+  test('names the client application of an administrator with a token, executed or refused', async () => {
+    const { audit, ada, adminUrl, adminAudience, subOf, login, asBearer } = await started();
+    const scopes = ['admin:revocations'];
+    await ada.put(`/admin/users/${await subOf()}/scopes`, { scopes, why: 'joins support' });
+    const { access } = await login({ resource: adminAudience });
+    const user = createAdministrator(adminUrl, asBearer(access));
+    const done = await user.post('/admin/revocations', {
+      cutoffs: [{ claim: 'sid', value: 's-1' }],
+      reason: 'device_lost',
+      why: 'a call',
+    });
+    await user.post('/admin/keys/rotate', { purpose: 'token', why: 'may I' });
+    const [refused, executed, byOperator] = await audit();
+    expect(executed).toMatchObject({ result: 'done', details: { via: 'web', txn: done.body.txn } });
+    expect(refused).toMatchObject({ operation: 'rotateKey', result: 'scope_insufficient', details: { via: 'web' } });
+    expect(byOperator).toMatchObject({ who: 'operator:ada' });
+    expect(byOperator?.details).not.toHaveProperty('via');
   });
 
   test('is written if and only if the command succeeds', async () => {

@@ -4,10 +4,11 @@ import type { Operation, OperationGuards } from '@rescind/service/http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import { UNKNOWN } from '../audit/audit.ts';
+import type { AuditRecord } from '../audit/table.ts';
 import type { FailedCredentials } from '../http/feed.ts';
 import { missingScopes } from '../scopes.ts';
 import type { Administrator, Authenticate } from './administrators.ts';
-import { missingCredentials, readCredentials, scopeMissing } from './administrators.ts';
+import { missingCredentials, readCredentials, scopeMissing, viaOf } from './administrators.ts';
 
 /** The locals of a response after authentication. */
 export interface AdministratorLocals {
@@ -37,7 +38,7 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
       if (isCallersError(error) && !WAS_GOOD.has(error.code)) {
         failedCredentials.count(request, credentials.kind === 'basic' ? credentials.name : '');
         telemetry.log('warn', 'authn_login_fail', { operation: operation.id, code: error.code });
-        await audit.refused(refusal(UNKNOWN, operation.id, error.code, response));
+        await audit.refused(refusal({ who: UNKNOWN }, operation.id, error.code, response));
       }
       throw error;
     }
@@ -48,7 +49,7 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
     return async (request, response, next) => {
       const administrator = await identify(request, response, operation);
       if (missingScopes(administrator.scopes, needed).length > 0) {
-        await audit.refused(refusal(administrator.who, operation.id, 'scope_insufficient', response));
+        await audit.refused(refusal(administrator, operation.id, 'scope_insufficient', response));
         throw scopeMissing(needed);
       }
       response.locals.administrator = administrator;
@@ -58,7 +59,12 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
   return { operator: (operation) => [guard(operation)] };
 }
 
-function refusal(who: string, operation: string, result: string, response: Response) {
+function refusal(
+  by: Pick<Administrator, 'who' | 'claims'>,
+  operation: string,
+  result: string,
+  response: Response,
+): AuditRecord {
   const requestId = String(response.getHeader('X-Request-Id') ?? '');
-  return { who, operation, targets: [], reason: null, why: null, result, requestId, details: {} };
+  return { who: by.who, operation, targets: [], reason: null, why: null, result, requestId, details: viaOf(by) };
 }

@@ -60,6 +60,11 @@ function administratorOf(claims: VerifiedClaims): Omit<Administrator, 'confirm'>
   };
 }
 
+/** The detail `via` of the audit: the client application to which the user's token was issued. An operator has none. */
+export function viaOf({ claims }: Pick<Administrator, 'claims'>): { readonly via?: string } {
+  return typeof claims?.client_id === 'string' ? { via: claims.client_id } : {};
+}
+
 /** The credentials of a request. */
 export type Credentials =
   | { readonly kind: 'basic'; readonly name: string; readonly secret: string }

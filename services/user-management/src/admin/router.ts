@@ -13,7 +13,7 @@ import type { ScopeArea } from '../scopes.ts';
 import { scopesOfArea } from '../scopes.ts';
 import type { AdministratorLocals } from './access.ts';
 import type { Administrator } from './administrators.ts';
-import { requireScopes } from './administrators.ts';
+import { requireScopes, viaOf } from './administrators.ts';
 import { preferredWaitMs, statePreference, whileConnected, withReceipt } from './prefer.ts';
 
 /** The members of each command's body by which the administrator explains it. */
@@ -146,6 +146,7 @@ export function createAdminRouter(
           errors: [...errors, ...OF_OPERATORS, ...WRITES],
           async handle(request: Request, response: Response<unknown, AdministratorLocals>, input) {
             const { administrator } = response.locals;
+            const via = viaOf(administrator);
             const { why, reason = null } = input.body;
             const record: Omit<AuditRecord, 'result' | 'details'> = {
               who: administrator.who,
@@ -161,7 +162,7 @@ export function createAdminRouter(
             const confirm = async () => requireScopes(await administrator.confirm(), halves?.WRITE ?? []);
             const writeAudit = async (details: AuditDetails = {}, targets = record.targets) => {
               await confirm();
-              entry = audit.record({ ...record, targets, result: 'done', details });
+              entry = audit.record({ ...record, targets, result: 'done', details: { ...details, ...via } });
             };
             try {
               await confirm();
@@ -169,7 +170,7 @@ export function createAdminRouter(
               result = await userEvents.as(administrator.who, run);
             } catch (error) {
               const code = error instanceof RescindError ? error.code : 'internal';
-              await audit.refused({ ...record, result: code, details: {} });
+              await audit.refused({ ...record, result: code, details: via });
               throw error;
             }
             if (result instanceof DryRun) return answer(response, 200, result.body);

@@ -6,7 +6,7 @@ import { GRANTABLE_SCOPES } from '../scopes.ts';
 /**
  * Makes the credentials with which services read the revocation log, and those of one operator who may administer
  * everything: `node main.js <directory of the issuer> <client id>=<directory of that service> …`. Writes
- * `feed-clients.json`, `operators.json` and `clients.json` (`web`, which may renew by its access token) for the issuer and
+ * `feed-clients.json`, `operators.json` and `clients.json` (`web`, which may renew by its access token, and `console`) for the issuer and
  * `feed-client-secret` for each service, readable by the owner only. What is there already stays.
  */
 const SECRET_BYTES = 32;
@@ -35,7 +35,7 @@ if (!existsSync(operatorsFile)) {
 const clientsFile = join(issuerDirectory, 'clients.json');
 if (!existsSync(clientsFile)) {
   const web = { name: 'Web', authMethod: 'none', policy: { renewByToken: true } };
-  writePrivate(clientsFile, JSON.stringify({ web }));
+  writePrivate(clientsFile, JSON.stringify({ web, console: { name: 'Console', authMethod: 'none' } }));
 }
 console.log(`credentials for ${Object.keys(secrets).join(', ')} are in place`);
 
