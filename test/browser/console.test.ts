@@ -1,10 +1,10 @@
 import type { Fleet } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
-import { basicAuthorization } from '@rescind/revocation/http';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { expectAccessible } from './support/accessibility.ts';
 import { launchChromium } from './support/chromium.ts';
+import { administer, logInToConsole, openConsole, subOf } from './support/console.ts';
 
 let fleet: Fleet;
 let browser: Browser;
@@ -31,64 +31,18 @@ const PAGES = [
 ];
 const DEADLINE = { timeout: 20_000, interval: 100 };
 
-/** A page of a browser profile of its own. The test fails if it violates its policy, throws, or writes an error. */
-async function openConsole(path = '/', options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext(options);
-  const problems: string[] = [];
-  await context.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) =>
-      console.error(`content security policy: ${effectiveDirective} ${blockedURI}`),
-    );
-  });
-  context.on('page', (page) => {
-    page.on('pageerror', (error) => void problems.push(String(error)));
-    page.on('console', (message) => {
-      const isRequest = message.text().startsWith('Failed to load resource') || message.text().includes('ERR_');
-      if (message.type() === 'error' && !isRequest) problems.push(message.text());
-    });
-  });
-  onTestFinished(async () => {
-    await context.close();
-    expect(problems).toEqual([]);
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  await page.goto(`${fleet.console?.url}${path}`);
-  return page;
-}
-
-async function logIn(page: Page, user = fleet.consoleUser): Promise<void> {
-  await page.getByLabel('Name').fill(user?.username ?? '');
-  await page.getByRole('textbox', { name: 'Password' }).fill(user?.password ?? '');
-  await page.getByRole('button', { name: 'Log in' }).click();
-  await page.locator('[data-live="live"]').waitFor();
-}
-
-/** Sends a request to the administration as the operator of the fleet. */
-function administer(path: string, init: RequestInit = {}): Promise<Response> {
-  const authorization = basicAuthorization(fleet.operator.name, fleet.operator.secret);
-  return fetch(fleet.adminUrl + path, { ...init, headers: { ...init.headers, authorization } });
-}
+const open = (path?: string, options?: BrowserContextOptions) => openConsole({ browser, fleet }, path, options);
+const logIn = (page: Page) => logInToConsole(page, fleet.consoleUser);
 
 async function sidsOf(username: string): Promise<string[]> {
-  const list = async (path: string) =>
-    (await (await administer(path)).json()) as { items: { sub: string; sid: string }[] };
-  const [user] = (await list(`/admin/users?username=${username}`)).items;
-  return (await list(`/admin/sessions?sub=${user?.sub}`)).items.map(({ sid }) => sid);
-}
-
-async function endSession(sid: string): Promise<void> {
-  const response = await administer(`/admin/sessions/${sid}/end`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ why: 'a test' }),
-  });
-  expect(response.status).toBe(200);
+  const path = `/admin/sessions?sub=${await subOf(fleet, username)}`;
+  const { items } = await administer<{ items: { sid: string }[] }>(fleet, path);
+  return items.map(({ sid }) => sid);
 }
 
 describe('the console', () => {
   test('shows how a revocation crosses the fleet, with the time of each instance', async () => {
-    const page = await openConsole('/fleet');
+    const page = await open('/fleet');
     await logIn(page);
     await page.getByRole('heading', { name: '3 instances of 2 services' }).waitFor();
     const user = await fleet.client.register();
@@ -103,7 +57,7 @@ describe('the console', () => {
   });
 
   test('refuses an account without a scope of administration, and leaves no cookie', async () => {
-    const page = await openConsole();
+    const page = await open();
     const user = await fleet.client.register();
     await page.getByLabel('Name').fill(user.username);
     await page.getByRole('textbox', { name: 'Password' }).fill(user.password);
@@ -113,17 +67,17 @@ describe('the console', () => {
   });
 
   test('ends the stream of an operator whose session is revoked, and asks for a login', async () => {
-    const page = await openConsole();
+    const page = await open();
     const before = new Set(await sidsOf('operator'));
     await logIn(page);
     const [sid = ''] = (await sidsOf('operator')).filter((one) => !before.has(one));
-    await endSession(sid);
+    await administer(fleet, `/admin/sessions/${sid}/end`, {});
     await page.getByRole('heading', { name: 'Console' }).waitFor();
     await expect(page.locator('[data-live="live"]').count()).resolves.toBe(0);
   });
 
   test('counts sessions again that began after the preview, logs the user out, and shows how many instances deny it', async () => {
-    const page = await openConsole();
+    const page = await open();
     await logIn(page);
     const user = await fleet.client.register();
     const laptop = await fleet.client.login(user, 'laptop');
@@ -151,7 +105,7 @@ describe('the console', () => {
   });
 
   test('requires the number of sessions, or the word everybody, before everybody can be logged out', async () => {
-    const page = await openConsole('/revocations', { viewport: { width: 320, height: 640 } });
+    const page = await open('/revocations', { viewport: { width: 320, height: 640 } });
     await logIn(page);
     await page.getByRole('button', { name: 'Log out everybody' }).click();
     const dialog = page.getByRole('dialog');
@@ -169,7 +123,7 @@ describe('the console', () => {
   });
 
   test('explains a revoked token, which is in no address and in no storage', async () => {
-    const page = await openConsole('/explain');
+    const page = await open('/explain');
     await logIn(page);
     const user = await fleet.client.register();
     const { access_token: token } = await fleet.client.login(user, 'laptop');
@@ -189,7 +143,7 @@ describe('the console', () => {
   });
 
   test('has one stream for all tabs, and another tab takes over', async () => {
-    const page = await openConsole();
+    const page = await open();
     await logIn(page);
     const context = page.context();
     let streams = 0;
@@ -206,7 +160,7 @@ describe('the console', () => {
   });
 
   test('marks values with the time of the last frame while nothing arrives', async () => {
-    const page = await openConsole();
+    const page = await open();
     await logIn(page);
     await fleet.console?.stop('SIGKILL');
     await page.locator('[data-live="behind"]').waitFor();
@@ -219,7 +173,7 @@ describe('the console', () => {
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   test.each([320, 820, 1440])('each page violates no rule of axe, and fits into %i px', async (width) => {
-    const page = await openConsole('/', { colorScheme, viewport: { width, height: 900 } });
+    const page = await open('/', { colorScheme, viewport: { width, height: 900 } });
     await page.getByRole('heading', { name: 'Console' }).waitFor();
     await expectAccessible(page, 'login');
     await logIn(page);

@@ -1,7 +1,6 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
-import { useEffect, useState } from 'preact/hooks';
-import { call, sentenceOf } from './api.ts';
-import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
+import { Ago, Listing, Rows, Title, useList, useRead } from './parts.tsx';
+import { PeriodFilter, usePeriod } from './period.tsx';
 import { setQuery, useAddress } from './router.ts';
 import { countText } from './text.ts';
 
@@ -36,12 +35,9 @@ export function Audit() {
   }
   const seq = Number(query.get('seq'));
   if (seq > 0) filter.set('after', String(seq + 1));
-  const list = useList<Entry>(`audit?${filter}`, seq > 0 ? 1 : 100);
-  const [verified, setVerified] = useState<Verification>();
-  const [failure, setFailure] = useState<string>();
-  useEffect(() => {
-    call<Verification>('/admin/audit/verification').then(setVerified, (error) => setFailure(sentenceOf(error)));
-  }, []);
+  const period = usePeriod();
+  const list = useList<Entry>(`audit?${filter}${period}`, seq > 0 ? 1 : 100);
+  const { value: verified, failure } = useRead<Verification>('/admin/audit/verification');
   return (
     <>
       <Title>Audit</Title>
@@ -55,6 +51,7 @@ export function Audit() {
       )}
       <Card title="The latest first">
         <div class="filters">
+          <PeriodFilter />
           {FILTERS.map((name) => (
             <input
               key={name}

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { useLive } from './live.ts';
 import { Ago, Rows, Title, useWork } from './parts.tsx';
+import { namesOf } from './receipt-text.ts';
 import { denialText } from './text.ts';
 
 interface Explanation {
@@ -90,7 +91,7 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
         <p class="sentence">
           {accepting.length === 0
             ? 'Every instance that reports denies it.'
-            : `Not applied yet by ${accepting.map(({ instance, state }) => `${instance} (${state})`).join(', ')}.`}
+            : `Not applied yet by ${namesOf(accepting)}.`}
         </p>
       )}
       {entries.length > 0 && (

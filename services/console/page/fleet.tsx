@@ -11,7 +11,7 @@ import { Tiles } from './tiles.tsx';
 /** The instances: how the newest revocation crossed them, and each with its age and lag. */
 export function Fleet() {
   const { instances, revocations, receipts } = useLive();
-  const [txn, setTxn] = useState('');
+  const txn = useAddress().query.get('txn');
   const chosen = revocations.find((one) => one.txn === txn) ?? revocations.find((one) => receipts.get(one.txn)?.of);
   const receipt = chosen && receipts.get(chosen.txn);
   const present = [...instances.values()].filter(({ state }) => state !== 'left');
@@ -30,7 +30,7 @@ export function Fleet() {
             <select
               aria-label="Which revocation"
               value={chosen?.txn ?? ''}
-              onChange={(event) => setTxn(event.currentTarget.value)}
+              onChange={(event) => setQuery({ txn: event.currentTarget.value })}
             >
               {revocations.slice(0, 50).map((one) => (
                 <option key={one.txn} value={one.txn}>

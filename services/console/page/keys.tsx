@@ -1,7 +1,8 @@
-import { Card } from '@rescind/dev-page';
+import { Card, Link } from '@rescind/dev-page';
 import { ActButton } from './act.tsx';
 import { useLive } from './live.ts';
 import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
+import { useAddress } from './router.ts';
 import { countText, dayText, shortId } from './text.ts';
 
 interface Key {
@@ -16,50 +17,54 @@ interface Key {
 
 /** The signing keys, and which epoch of the log each instance has. */
 export function Keys() {
-  const list = useList<Key>('keys?', 1);
+  const list = useList<Key>('keys', null);
+  const only = useAddress().query.get('kid');
   return (
     <>
       <Title cli="rescind keys">Keys and epochs</Title>
       <Card title="Signing keys" about="A rotation publishes the next key before it signs: no user is logged out.">
+        {only && <Link to="/keys">Show all</Link>}
         <Listing list={list} of="keys" empty="There is no key.">
           {(keys) => (
             <Rows columns={['Key', 'Signs', 'Algorithm', 'State', 'Made', 'Retires', { name: 'Acts', as: 'aloud' }]}>
-              {keys.map((one) => (
-                <tr key={one.kid}>
-                  <td data-label="Key" class="main">
-                    <code title={one.kid}>{shortId(one.kid)}</code>
-                  </td>
-                  <td data-label="Signs">{one.purpose === 'token' ? 'access tokens' : 'events of the log'}</td>
-                  <td data-label="Algorithm">{one.alg}</td>
-                  <td data-label="State">
-                    <span class={`badge ${one.state === 'active' ? 'good' : one.state === 'revoked' ? 'bad' : ''}`}>
-                      {one.state}
-                    </span>
-                  </td>
-                  <td data-label="Made">
-                    <Ago at={one.createdAt} />
-                  </td>
-                  <td data-label="Retires">{one.retiresAt === null ? '—' : dayText(one.retiresAt)}</td>
-                  <td class="acts">
-                    {one.state !== 'revoked' && (
-                      <ActButton
-                        act={{
-                          operation: 'revokeKey',
-                          label: 'Revoke …',
-                          title: `Revoke the key ${shortId(one.kid)}?`,
-                          path: `/admin/keys/${encodeURIComponent(one.kid)}/revoke`,
-                          body: { confirm: 'everybody' },
-                          reason: 'key_compromised',
-                          tier: 'wide',
-                          consequence:
-                            'Every instance refuses what it has signed, without end. Sessions continue with the key that replaces it.',
-                          done: list.reload,
-                        }}
-                      />
-                    )}
-                  </td>
-                </tr>
-              ))}
+              {keys
+                .filter(({ kid }) => !only || kid === only)
+                .map((one) => (
+                  <tr key={one.kid}>
+                    <td data-label="Key" class="main">
+                      <code title={one.kid}>{shortId(one.kid)}</code>
+                    </td>
+                    <td data-label="Signs">{one.purpose === 'token' ? 'access tokens' : 'events of the log'}</td>
+                    <td data-label="Algorithm">{one.alg}</td>
+                    <td data-label="State">
+                      <span class={`badge ${one.state === 'active' ? 'good' : one.state === 'revoked' ? 'bad' : ''}`}>
+                        {one.state}
+                      </span>
+                    </td>
+                    <td data-label="Made">
+                      <Ago at={one.createdAt} />
+                    </td>
+                    <td data-label="Retires">{one.retiresAt === null ? '—' : dayText(one.retiresAt)}</td>
+                    <td class="acts">
+                      {one.state !== 'revoked' && (
+                        <ActButton
+                          act={{
+                            operation: 'revokeKey',
+                            label: 'Revoke …',
+                            title: `Revoke the key ${shortId(one.kid)}?`,
+                            path: `/admin/keys/${encodeURIComponent(one.kid)}/revoke`,
+                            body: { confirm: 'everybody' },
+                            reason: 'key_compromised',
+                            tier: 'wide',
+                            consequence:
+                              'Every instance refuses what it has signed, without end. Sessions continue with the key that replaces it.',
+                            done: list.reload,
+                          }}
+                        />
+                      )}
+                    </td>
+                  </tr>
+                ))}
             </Rows>
           )}
         </Listing>

@@ -17,6 +17,8 @@ export interface Live {
   readonly events: readonly UserEvent[];
   /** How many events are not among them. */
   readonly missedEvents: number;
+  /** How many times an operator has logged in: what was read before the last time is read again. */
+  readonly logins: number;
 }
 
 /** The most events that a tab keeps in memory. */
@@ -30,6 +32,7 @@ const NOTHING: Live = {
   propagation: [],
   events: [],
   missedEvents: 0,
+  logins: 0,
 };
 const BEHIND_MS = 3_000;
 const FROZEN_MS = 10_000;
@@ -42,6 +45,8 @@ const LOCK = 'rescind-console-stream';
 
 let live = NOTHING;
 let isLoggedOut = false;
+/** Whether a stream has begun whose complete state has not arrived: until then the page shows the former one. */
+let isBeginning = false;
 /** The server's time of the last frame, and when it arrived by the monotonic clock of the browser. */
 let beat: { readonly now: number; readonly at: number } | undefined;
 const listeners = new Set<() => void>();
@@ -69,13 +74,19 @@ function statusOf(): Status {
   return silentMs > FROZEN_MS ? 'frozen' : silentMs > BEHIND_MS ? 'behind' : 'live';
 }
 
+/** Removes everything but who is logged in: forms and dialogs of this operator stay on the page. */
+const emptied = (): Live => ({ ...NOTHING, me: live.me, logins: live.logins });
+
 function apply(frame: Frame): void {
   switch (frame.type) {
     case 'begin':
-      live = NOTHING;
+      isBeginning = true;
       isLoggedOut = false;
       break;
     case 'beat':
+      // The complete state follows in the same chunk.
+      if (isBeginning) live = emptied();
+      isBeginning = false;
       beat = { now: frame.now, at: performance.now() };
       isLoggedOut = false;
       break;
@@ -110,6 +121,7 @@ function apply(frame: Frame): void {
     }
     case 'ended':
       isLoggedOut = true;
+      live = emptied();
       break;
   }
   changed();
@@ -140,13 +152,14 @@ const post = (message: Message) => channel.postMessage(message);
 
 function showLogin(): void {
   isLoggedOut = true;
-  live = NOTHING;
+  live = emptied();
   changed();
 }
 
 function resume(): void {
   isLoggedOut = false;
   beat = undefined;
+  live = { ...live, logins: live.logins + 1 };
   wake();
   changed();
 }

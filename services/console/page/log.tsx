@@ -3,6 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { UserEvent } from '../src/frames.ts';
 import { may, useLive } from './live.ts';
 import { Ago, Stale, Title } from './parts.tsx';
+import { setQuery, useAddress } from './router.ts';
 import { countText, denialText, untrustedText } from './text.ts';
 
 /** One line of the log: a revocation, or what happened to a user. */
@@ -26,11 +27,12 @@ const READING_PX = 40;
 export function Log() {
   const { revocations, events, missedEvents } = useLive();
   const [pausedAt, setPausedAt] = useState<number>();
-  const [type, setType] = useState('');
+  const type = useAddress().query.get('kind') ?? '';
   const box = useRef<HTMLDivElement>(null);
   const lines = linesOf(revocations, events).filter(({ kind }) => type === '' || kind === type);
   const newest = lines[0]?.at ?? 0;
   const held = pausedAt === undefined ? lines : lines.filter(({ at }) => at <= pausedAt);
+  const pause = () => setPausedAt((at) => at ?? newest);
   const isNew = lines.length - held.length;
   const shown = held.slice(0, SHOWN);
   const hidden = held.length - shown.length + missedEvents;
@@ -46,7 +48,7 @@ export function Log() {
         title="The newest first"
         actions={
           <div class="acts-bar">
-            <select aria-label="Kind" value={type} onChange={(event) => setType(event.currentTarget.value)}>
+            <select aria-label="Kind" value={type} onChange={(event) => setQuery({ kind: event.currentTarget.value })}>
               <option value="">all</option>
               {[...new Set(linesOf(revocations, events).map(({ kind }) => kind))].sort().map((kind) => (
                 <option key={kind} value={kind}>
@@ -78,14 +80,15 @@ export function Log() {
               {isNew} new
             </button>
           )}
-          {/* Reading further down pauses: what is read must not move. */}
+          {/* Reading further down pauses, and so does the focus on a line: what is read must not move. */}
           <section
             ref={box}
             class="log"
             aria-label="Lines of the log"
             onScroll={(event) => {
-              if (event.currentTarget.scrollTop > READING_PX && pausedAt === undefined) setPausedAt(newest);
+              if (event.currentTarget.scrollTop > READING_PX) pause();
             }}
+            onFocusCapture={pause}
           >
             {shown.length === 0 && <p class="empty">Nothing yet.</p>}
             <ol>

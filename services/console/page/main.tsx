@@ -61,7 +61,8 @@ function App() {
       </main>
     );
   return (
-    <div class={`console ${status}`} data-live={status}>
+    // Another operator gets a page without the forms of the one before.
+    <div key={me.who} class={`console ${status}`} data-live={status}>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
         To the content
       </button>

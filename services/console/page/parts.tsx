@@ -3,8 +3,8 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { InstanceState } from '../src/frames.ts';
 import type { Page } from './api.ts';
-import { call, Refusal, sentenceOf } from './api.ts';
-import { lastBeat, useTime } from './live.ts';
+import { call, isRefusal, sentenceOf } from './api.ts';
+import { lastBeat, useLive, useTime } from './live.ts';
 import { ageText, clockText, isoText } from './text.ts';
 
 /** The title of a page, and the line by which a terminal shows the same. */
@@ -88,28 +88,62 @@ export type ListState<T> =
   | { readonly kind: 'forbidden' }
   | { readonly kind: 'ready'; readonly items: readonly T[]; readonly next: string | undefined };
 
-/** Loads a list of the administration page by page. @param path with its filter; undefined: nothing is loaded */
-export function useList<T>(path: string | undefined, limit = 100) {
+/** Reads something of the administration, again after a login. @param path below `/api` */
+export function useRead<T>(path: string) {
+  const { logins } = useLive();
+  const [state, setState] = useState<{ readonly path?: string; readonly value?: T; readonly failure?: string }>({});
+  const [version, setVersion] = useState(0);
+  useEffect(() => {
+    let isWanted = true;
+    call<T>(path).then(
+      (value) => isWanted && setState({ path, value }),
+      (error) => isWanted && setState({ path, failure: sentenceOf(error) }),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [path, version, logins]);
+  const { value, failure } = state.path === path ? state : {};
+  return { value, failure, reload: () => setVersion((count) => count + 1) };
+}
+
+/**
+ * Loads a list of the administration page by page, again after a login.
+ * @param path with its filter
+ * @param limit the items of a page; null: the list has no pages, or the path is that of one item, of which the list consists
+ */
+export function useList<T>(path: string, limit: number | null = 100) {
+  const { logins } = useLive();
   const [state, setState] = useState<ListState<T>>({ kind: 'loading' });
   const [version, setVersion] = useState(0);
   const wanted = useRef('');
-  const urlOf = (after?: string) =>
-    `/admin/${path}${path?.includes('?') ? '&' : '?'}limit=${limit}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
+  const urlOf = (after?: string) => {
+    if (limit === null) return `/admin/${path}`;
+    const next = after === undefined ? '' : `&after=${encodeURIComponent(after)}`;
+    return `/admin/${path}${path.includes('?') ? '&' : '?'}limit=${limit}${next}`;
+  };
   const failed = (error: unknown) =>
     setState(
-      error instanceof Refusal && error.code === 'scope_insufficient'
-        ? { kind: 'forbidden' }
-        : { kind: 'failed', message: sentenceOf(error) },
+      isRefusal(error, 'scope_insufficient') ? { kind: 'forbidden' } : { kind: 'failed', message: sentenceOf(error) },
     );
   useEffect(() => {
-    if (path === undefined) return;
     if (wanted.current !== path) setState({ kind: 'loading' });
     wanted.current = path;
-    call<Page<T>>(urlOf()).then(
-      ({ items, next }) => wanted.current === path && setState({ kind: 'ready', items, next }),
-      (error) => wanted.current === path && failed(error),
+    call<Page<T> | T>(urlOf()).then(
+      (found) => {
+        if (wanted.current !== path) return;
+        const page = Object(found) as Partial<Page<T>>;
+        if (Array.isArray(page.items)) setState({ kind: 'ready', items: page.items, next: page.next });
+        else if (limit === null) setState({ kind: 'ready', items: [found as T], next: undefined });
+        else failed(new Error('The response was not understood.'));
+      },
+      (error) => {
+        if (wanted.current !== path) return;
+        if (limit === null && isRefusal(error, 'not_found')) setState({ kind: 'ready', items: [], next: undefined });
+        else failed(error);
+      },
     );
-  }, [path, version]);
+  }, [path, version, logins]);
   return {
     state,
     reload: () => setVersion((count) => count + 1),

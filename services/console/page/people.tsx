@@ -3,10 +3,10 @@ import { useEffect, useState } from 'preact/hooks';
 import type { UserEvent } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
 import type { Session, User } from './api.ts';
-import { call, sentenceOf } from './api.ts';
 import { may } from './live.ts';
 import { EventRows } from './log.tsx';
-import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
+import { Ago, Listing, Rows, Title, useList, useRead } from './parts.tsx';
+import { PeriodFilter, usePeriod } from './period.tsx';
 import { setQuery, useAddress } from './router.ts';
 import { SessionRows } from './session-rows.tsx';
 import { dayText, shortId } from './text.ts';
@@ -66,13 +66,12 @@ function Search() {
 }
 
 function Person({ sub }: { readonly sub: string }) {
-  const [user, setUser] = useState<User>();
-  const [failure, setFailure] = useState<string>();
+  const { value: user, failure, reload } = useRead<User>(`/admin/users/${encodeURIComponent(sub)}`);
   const [version, setVersion] = useState(0);
-  const changed = () => setVersion((count) => count + 1);
-  useEffect(() => {
-    call<User>(`/admin/users/${encodeURIComponent(sub)}`).then(setUser, (error) => setFailure(sentenceOf(error)));
-  }, [sub, version]);
+  const changed = () => {
+    setVersion((count) => count + 1);
+    reload();
+  };
   if (failure !== undefined) return <Notice kind="error">{failure}</Notice>;
   if (!user) return <p class="empty">Loading the user …</p>;
   const name = user.username || 'a deleted user';
@@ -164,9 +163,12 @@ function SessionsOf({ sub, changed }: { readonly sub: string; readonly changed: 
 }
 
 function EventsOf({ sub }: { readonly sub: string }) {
-  const list = useList<UserEvent>(`events?sub=${encodeURIComponent(sub)}`);
+  const list = useList<UserEvent>(`events?sub=${encodeURIComponent(sub)}${usePeriod()}`);
   return (
     <Card title="What happened" about="Logins, refusals and ends with their reasons, the latest first.">
+      <div class="filters">
+        <PeriodFilter />
+      </div>
       <Listing list={list} of="events" empty="Nothing that is kept.">
         {(items) => <EventRows events={items} showsUser={false} />}
       </Listing>

@@ -4,15 +4,20 @@ import { msText } from './text.ts';
 /** The most missing instances that are named; the others are counted. */
 const NAMED = 8;
 
+/** `prices-7 (lost), orders-3 (behind) and 4 more` */
+export function namesOf(instances: readonly { readonly instance: string; readonly state: string }[]): string {
+  const names = instances.slice(0, NAMED).map(({ instance, state }) => `${instance} (${state})`);
+  const more = instances.length > NAMED ? ` and ${instances.length - NAMED} more` : '';
+  return `${names.join(', ')}${more}`;
+}
+
 /** `98 of 100 deny it after 61 ms; missing prices-7 (lost)`. */
 export function sentenceOfReceipt({ of, reached, left, lastMs, missing }: Receipt): string {
   if (of === 0) return 'No instance reported when it was committed.';
-  const names = missing.slice(0, NAMED).map(({ instance, state }) => `${instance} (${state})`);
-  const more = missing.length > NAMED ? ` and ${missing.length - NAMED} more` : '';
   return [
     `${reached} of ${of} deny it${lastMs === null ? '' : `, after ${msText(lastMs)}`}`,
     ...(left > 0 ? [`${left} left before`] : []),
-    ...(missing.length > 0 ? [`missing ${names.join(', ')}${more}`] : []),
+    ...(missing.length > 0 ? [`missing ${namesOf(missing)}`] : []),
   ].join('; ');
 }
 

@@ -1,12 +1,11 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
-import { call, sentenceOf } from './api.ts';
 import { Crossing } from './crossing.tsx';
 import { Curve } from './curve.tsx';
 import { may, useLive } from './live.ts';
-import { Ago, Listing, Rows, Stale, Title, useList } from './parts.tsx';
+import { Ago, Listing, Rows, Stale, Title, useList, useRead } from './parts.tsx';
 import { PropagationChart } from './propagation.tsx';
 import { dayText, denialText, isoText, msText, shortId } from './text.ts';
 
@@ -104,14 +103,9 @@ interface AuditEntry {
 
 function One({ txn }: { readonly txn: string }) {
   const { receipts } = useLive();
-  const [found, setFound] = useState<Revocation & { readonly receipt: Receipt }>();
-  const [failure, setFailure] = useState<string>();
-  useEffect(() => {
-    call<Revocation & { readonly receipt: Receipt }>(`/admin/revocations/${encodeURIComponent(txn)}`).then(
-      setFound,
-      (error) => setFailure(sentenceOf(error)),
-    );
-  }, [txn]);
+  const { value: found, failure } = useRead<Revocation & { readonly receipt: Receipt }>(
+    `/admin/revocations/${encodeURIComponent(txn)}`,
+  );
   if (failure !== undefined) return <Notice kind="error">{failure}</Notice>;
   if (!found) return <p class="empty">Loading the revocation …</p>;
   const [first] = found.deny;

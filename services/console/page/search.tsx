@@ -1,10 +1,11 @@
 import { Notice, navigate } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
-import { call } from './api.ts';
+import type { Page } from './api.ts';
+import { call, isRefusal } from './api.ts';
 import { may, useLive } from './live.ts';
 import { useWork } from './parts.tsx';
 
-/** One box for a name, `sub`, `sid`, `txn` or `kid`: it opens the page of what it finds. A token belongs on the page Explain. */
+/** One box for a name, `sub`, `sid`, `txn`, `jti`, `kid` or client: it opens the page of what it finds. A token belongs on the page Explain. */
 export function SearchBox() {
   const [text, setText] = useState('');
   const work = useWork();
@@ -39,29 +40,48 @@ export function SearchBox() {
   );
 }
 
+/** The members that are read of an explanation. */
+interface Explained {
+  readonly entries: readonly { readonly claim: string; readonly txn: string }[];
+}
+
 /** A compact JWS (RFC 7515 section 3.1). */
 const TOKEN = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
 
 /** Ids have at least this many characters; shorter text is a name. */
 const MIN_ID_LENGTH = 16;
 
-/** @returns the address of the page of what has this id, or of the users whose names begin so. @throws Error for a token, or without a text */
+/**
+ * @returns the address of the page of what has this id, or of the users whose names begin so
+ * @throws Error for a token, and without a text; Refusal when something could not be asked
+ */
 async function find(text: string): Promise<string> {
   if (text === '') throw new Error('Enter a name or an id.');
   if (TOKEN.test(text))
     throw new Error('This is a token: paste it on the page Explain, which never puts it into an address.');
   const id = encodeURIComponent(text);
-  const exists = (permission: string, path: string) =>
+  const found = <T,>(permission: string, path: string, body?: object): Promise<T | undefined> =>
     may(permission)
-      ? call(path).then(
-          () => true,
-          () => false,
-        )
-      : Promise.resolve(false);
+      ? call<T>(path, body && { body }).catch((error) => {
+          if (isRefusal(error, 'not_found') || isRefusal(error, 'request_invalid')) return undefined;
+          throw error;
+        })
+      : Promise.resolve(undefined);
   if (text.length >= MIN_ID_LENGTH) {
-    if (await exists('getRevocation', `/admin/revocations/${id}`)) return `/revocations/${id}`;
-    if (await exists('getSession', `/admin/sessions/${id}`)) return `/sessions?sid=${id}`;
-    if (await exists('getUser', `/admin/users/${id}`)) return `/people/${id}`;
+    if (await found('getRevocation', `/admin/revocations/${id}`)) return `/revocations/${id}`;
+    if (await found('getSession', `/admin/sessions/${id}`)) return `/sessions?sid=${id}`;
+    if (await found('getUser', `/admin/users/${id}`)) return `/people/${id}`;
+    const keys = await found<Page<{ readonly kid: string }>>('listKeys', '/admin/keys');
+    if (keys?.items.some(({ kid }) => kid === text)) return `/keys?kid=${id}`;
+    // A token is known by its `jti` only where it is revoked.
+    const explained = await found<Explained>('explain', '/admin/explain', { claims: { jti: text } });
+    const entry = explained?.entries.find(({ claim }) => claim === 'jti');
+    if (entry) return `/revocations/${encodeURIComponent(entry.txn)}`;
+  }
+  const people = await found<Page<object>>('listUsers', `/admin/users?prefix=${id}&limit=1`);
+  if (people?.items.length === 0) {
+    const clients = await found<Page<{ readonly clientId: string }>>('listClients', '/admin/clients');
+    if (clients?.items.some(({ clientId }) => clientId === text)) return `/clients?client=${id}`;
   }
   return `/people?prefix=${id}`;
 }

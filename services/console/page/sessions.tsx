@@ -20,7 +20,10 @@ export function Sessions() {
   }
   const sid = query.get('sid');
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const list = useList<Session>(`sessions?${filter}`);
+  const list = useList<Session>(
+    sid ? `sessions/${encodeURIComponent(sid)}` : `sessions?${filter}`,
+    sid ? null : undefined,
+  );
   const changed = () => {
     setChosen(new Set());
     list.reload();
@@ -34,7 +37,7 @@ export function Sessions() {
     <>
       <Title cli="rescind sessions">Sessions</Title>
       <Card
-        title="The newest first"
+        title={sid ? 'One session' : 'The newest first'}
         actions={
           chosen.size > 0 && (
             <ActButton
@@ -77,10 +80,10 @@ export function Sessions() {
             </button>
           )}
         </div>
-        <Listing list={list} of="sessions" empty="No session is open.">
+        <Listing list={list} of="sessions" empty={sid ? 'There is no such session.' : 'No session is open.'}>
           {(items) => (
             <SessionRows
-              sessions={sid ? items.filter((one) => one.sid === sid) : items}
+              sessions={items}
               showsUser
               changed={changed}
               choose={(one) => (
