@@ -151,7 +151,10 @@ test('announces many revocations in few sentences', async () => {
     const state = window as unknown as { announced: string[] };
     state.announced = [];
     if (region === null) throw new Error('there is no live region');
-    new MutationObserver(() => state.announced.push(region.textContent ?? '')).observe(region, {
+    new MutationObserver(() => {
+      const text = region.textContent ?? '';
+      if (text !== (state.announced.at(-1) ?? '')) state.announced.push(text);
+    }).observe(region, {
       ...{ childList: true, characterData: true, subtree: true },
     });
   });
