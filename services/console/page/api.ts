@@ -54,7 +54,9 @@ export async function call<T>(path: string, { method, body, headers = {} }: Call
     throw new Refusal('offline', 'The console does not respond.', 0);
   }
   if (response.status === 204) return undefined as T;
-  const answer: unknown = await response.json().catch(() => ({}));
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (response.ok && answer === undefined)
+    throw new Refusal('response_unexpected', 'The response is not that of the console: look at what is before it.', 0);
   if (response.ok) return answer as T;
   const { code = `http_${response.status}`, title = code, detail, issues = [] } = Object(answer) as Problem;
   if (code === 'operator_session_missing') loggedOut();

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { InstanceState } from '../src/frames.ts';
 import type { Page } from './api.ts';
-import { call, isRefusal, sentenceOf } from './api.ts';
+import { call, isRefusal, Refusal, sentenceOf } from './api.ts';
 import { lastBeat, useLive, useTime } from './live.ts';
 import { ageText, clockText, isoText } from './text.ts';
 
@@ -139,7 +139,8 @@ export function useList<T>(path: string, limit: number | null = 100) {
       },
       (error) => {
         if (wanted.current !== path) return;
-        if (limit === null && isRefusal(error, 'not_found')) setState({ kind: 'ready', items: [], next: undefined });
+        if (limit === null && error instanceof Refusal && error.status === 404)
+          setState({ kind: 'ready', items: [], next: undefined });
         else failed(error);
       },
     );

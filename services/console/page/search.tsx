@@ -1,7 +1,7 @@
 import { Notice, navigate } from '@rescind/dev-page';
 import { useState } from 'preact/hooks';
 import type { Page } from './api.ts';
-import { call, isRefusal } from './api.ts';
+import { call, Refusal } from './api.ts';
 import { may, useLive } from './live.ts';
 import { useWork } from './parts.tsx';
 
@@ -63,7 +63,7 @@ async function find(text: string): Promise<string> {
   const found = <T,>(permission: string, path: string, body?: object): Promise<T | undefined> =>
     may(permission)
       ? call<T>(path, body && { body }).catch((error) => {
-          if (isRefusal(error, 'not_found') || isRefusal(error, 'request_invalid')) return undefined;
+          if (error instanceof Refusal && (error.status === 404 || error.status === 400)) return undefined;
           throw error;
         })
       : Promise.resolve(undefined);
