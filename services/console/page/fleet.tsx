@@ -1,11 +1,11 @@
 import { Card, Link } from '@rescind/dev-page';
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { Instance } from '../src/frames.ts';
 import { Crossing } from './crossing.tsx';
 import { useLive, useTime } from './live.ts';
 import { Ago, Rows, Stale, StateWord, Title } from './parts.tsx';
 import { setQuery, useAddress } from './router.ts';
-import { ageText, countText, denialText, shortId } from './text.ts';
+import { ageText, byServiceAndName, countText, denialText, shortId } from './text.ts';
 import { Tiles } from './tiles.tsx';
 
 /** The instances: how the newest revocation crossed them, and each with its age and lag. */
@@ -53,7 +53,7 @@ export function Fleet() {
           <Tiles receipt={undefined} />
         )}
       </Card>
-      <InstanceTable instances={[...instances.values()]} />
+      <InstanceTable instances={instances} />
     </>
   );
 }
@@ -61,24 +61,28 @@ export function Fleet() {
 /** How many rows are shown at a time: the layout of a thousand takes a second. */
 const ROWS = 50;
 
-function InstanceTable({ instances }: { readonly instances: readonly Instance[] }) {
+function InstanceTable({ instances }: { readonly instances: ReadonlyMap<string, Instance> }) {
   const { query } = useAddress();
   const [from, setFrom] = useState(0);
   const { now } = useTime();
   const wanted = query.get('q')?.toLowerCase() ?? '';
   const state = query.get('state') ?? '';
-  const found = instances
-    .filter((one) => state === '' || one.state === state)
-    .filter((one) => `${one.service} ${one.instance} ${one.version} ${one.transport}`.toLowerCase().includes(wanted))
-    .toSorted(
-      (a, b) => a.service.localeCompare(b.service) || a.instance.localeCompare(b.instance, 'en', { numeric: true }),
-    );
+  const found = useMemo(
+    () =>
+      [...instances.values()]
+        .filter((one) => state === '' || one.state === state)
+        .filter((one) =>
+          `${one.service} ${one.instance} ${one.version} ${one.transport}`.toLowerCase().includes(wanted),
+        )
+        .sort(byServiceAndName),
+    [instances, wanted, state],
+  );
   const begin = from < found.length ? from : 0;
   const shown = found.slice(begin, begin + ROWS);
   return (
     <Card
       title="Each instance"
-      about={`${found.length.toLocaleString('en')} of ${countText(instances.length, 'instance')}`}
+      about={`${found.length.toLocaleString('en')} of ${countText(instances.size, 'instance')}`}
     >
       <div class="filters">
         <input

@@ -232,13 +232,19 @@ export function useLive(): Live {
   return live;
 }
 
+/** The components that show a time: one timer updates all of them together, so that a page is laid out once a second. */
+const tickers = new Set<() => void>();
+setInterval(() => {
+  for (const ticker of tickers) ticker();
+}, 1_000);
+
 /** The time of the issuer and the state of the stream, again each second. */
 export function useTime(): { readonly now: number; readonly status: Status } {
   const [, update] = useState(0);
-  useLive();
   useEffect(() => {
-    const timer = setInterval(() => update((count) => count + 1), 1_000);
-    return () => clearInterval(timer);
+    const ticker = () => update((count) => count + 1);
+    tickers.add(ticker);
+    return () => void tickers.delete(ticker);
   }, []);
   return { now: serverNow(), status: statusOf() };
 }

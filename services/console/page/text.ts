@@ -54,6 +54,17 @@ export function untrustedText(text: string): string {
   return visible.length > MAX_UNTRUSTED_LENGTH ? `${visible.slice(0, MAX_UNTRUSTED_LENGTH)}…` : visible;
 }
 
+const names = new Intl.Collator('en', { numeric: true });
+
+interface Named {
+  readonly service: string;
+  readonly instance: string;
+}
+
+/** The order of instances everywhere: by service, then by name with its numbers as numbers. */
+export const byServiceAndName = (a: Named, b: Named): number =>
+  a.service === b.service ? names.compare(a.instance, b.instance) : names.compare(a.service, b.service);
+
 /** What a revocation denies, in words. */
 export function denialText({ claim, value }: { readonly claim: string; readonly value: string }): string {
   const names: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Instance, InstanceState, Receipt } from '../src/frames.ts';
 import { useLive, useTime } from './live.ts';
 import { StateShape } from './parts.tsx';
-import { ageText, colorOf, msText } from './text.ts';
+import { ageText, byServiceAndName, colorOf, msText } from './text.ts';
 
 /** The most tiles that are shown large (220 pixels wide), and as elements; more are drawn on a canvas. */
 const MAX_LARGE = 24;
@@ -44,15 +44,13 @@ function tilesOf(instances: ReadonlyMap<string, Instance>, receipt: Receipt | un
   for (const { id, service, instance } of receipt?.missing ?? []) {
     tiles.set(id, { id, service, instance, ...known(id), reach: 'missing', ms: null });
   }
-  return [...tiles.values()].toSorted(
-    (a, b) => a.service.localeCompare(b.service) || a.instance.localeCompare(b.instance, 'en', { numeric: true }),
-  );
+  return [...tiles.values()].sort(byServiceAndName);
 }
 
 /** A tile for each instance: large, small, or squares on a canvas, by their number. */
 export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) {
   const { instances } = useLive();
-  const tiles = tilesOf(instances, receipt);
+  const tiles = useMemo(() => tilesOf(instances, receipt), [instances, receipt]);
   if (tiles.length === 0) return <p class="empty">No instance reports yet.</p>;
   const groups = [...Map.groupBy(tiles, ({ service }) => service)];
   const size = tiles.length <= MAX_LARGE ? 'large' : tiles.length <= MAX_ELEMENTS ? 'small' : 'canvas';
@@ -145,13 +143,24 @@ function Squares({ tiles, reached, longestMs }: SquaresProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = Math.min(SQUARES_PER_ROW, tiles.length) * (SQUARE_PX + GAP_PX);
   const height = Math.ceil(tiles.length / SQUARES_PER_ROW) * (SQUARE_PX + GAP_PX);
+  const colors = useRef<SquareColors | undefined>(undefined);
+  const draw = () => {
+    if (canvas.current === null) return;
+    colors.current ??= colorsOf(canvas.current);
+    drawSquares(canvas.current, { tiles, reached, longestMs }, colors.current);
+  };
+  const latest = useRef(draw);
+  latest.current = draw;
+  useEffect(draw);
   useEffect(() => {
-    const draw = () => canvas.current && drawSquares(canvas.current, { tiles, reached, longestMs });
-    draw();
     const dark = matchMedia('(prefers-color-scheme: dark)');
-    dark.addEventListener('change', draw);
-    return () => dark.removeEventListener('change', draw);
-  });
+    const changed = () => {
+      colors.current = undefined;
+      latest.current();
+    };
+    dark.addEventListener('change', changed);
+    return () => dark.removeEventListener('change', changed);
+  }, []);
   return (
     <canvas
       ref={canvas}
@@ -164,16 +173,23 @@ function Squares({ tiles, reached, longestMs }: SquaresProps) {
   );
 }
 
-function drawSquares(canvas: HTMLCanvasElement, { tiles, reached, longestMs }: SquaresProps): void {
+type SquareColors = Readonly<Record<'good' | 'bad' | 'warn' | 'line', string>>;
+
+/** Reading a colour lays the page out: it is done once for each theme. */
+const colorsOf = (canvas: HTMLCanvasElement): SquareColors => ({
+  good: colorOf(canvas, '--mark-good'),
+  bad: colorOf(canvas, '--mark-bad'),
+  warn: colorOf(canvas, '--mark-warn'),
+  line: colorOf(canvas, '--mark-line'),
+});
+
+function drawSquares(
+  canvas: HTMLCanvasElement,
+  { tiles, reached, longestMs }: SquaresProps,
+  { good, bad, warn, line }: SquareColors,
+): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
-  const color = (name: string) => colorOf(canvas, name);
-  const [good, bad, warn, line] = [
-    color('--mark-good'),
-    color('--mark-bad'),
-    color('--mark-warn'),
-    color('--mark-line'),
-  ];
   context.setTransform(2, 0, 0, 2, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.lineWidth = 1.5;
