@@ -4,9 +4,10 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { expectAccessible } from './support/accessibility.ts';
 import { launchChromium } from './support/chromium.ts';
-import { administer, logInToConsole, openConsole } from './support/console.ts';
+import { openConsole } from './support/console.ts';
 import type { Reporters } from './support/crowd.ts';
 import { fillSessions, openReporters } from './support/crowd.ts';
+import { administer, logInToConsole } from './support/operator.ts';
 
 // A fleet of 300 instances and 6,000 sessions: what the pages draw otherwise than for a few.
 

@@ -3,7 +3,8 @@ import { openFleet } from '@rescind/dev-fleet';
 import type { Browser, BrowserContextOptions, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { launchChromium } from './support/chromium.ts';
-import { administer, logInToConsole, openConsole, registerOperator, subOf } from './support/console.ts';
+import { openConsole } from './support/console.ts';
+import { administer, logInToConsole, registerOperator, subOf } from './support/operator.ts';
 
 // What the console shows when something fails: a session that ends in the middle of work, a list that cannot be read, a wrong clock, texts of strangers.
 

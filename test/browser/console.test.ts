@@ -4,7 +4,8 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { expectAccessible } from './support/accessibility.ts';
 import { launchChromium } from './support/chromium.ts';
-import { administer, logInToConsole, openConsole, subOf } from './support/console.ts';
+import { openConsole } from './support/console.ts';
+import { administer, logInToConsole, subOf } from './support/operator.ts';
 
 let fleet: Fleet;
 let browser: Browser;
