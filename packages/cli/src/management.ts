@@ -9,6 +9,8 @@ export interface ProcessReport {
   readonly version: string;
   readonly isReady: boolean;
   readonly checks: readonly HealthCheck[];
+  /** How many tokens its guard has refused, by code, and accepted since it started; empty: it guards nothing. */
+  readonly decisions: ReadonlyMap<string, number>;
   /** The server's time of the response, in milliseconds since 1970, to the second. */
   readonly date: number | undefined;
 }
@@ -22,10 +24,11 @@ export interface HealthCheck {
 /** Asks a management port. @throws CliError `server_unreachable`, `server_unexpected` */
 export async function readProcess(url: string, timeoutMs: number): Promise<ProcessReport> {
   const base = url.replace(/\/$/, '');
-  const [version, health] = await Promise.all(
-    ['/version', '/readyz'].map((path) => reach(new URL(`${base}${path}`), {}, timeoutMs)),
+  const [version, health, metrics] = await Promise.all(
+    ['/version', '/readyz', '/metrics'].map((path) => reach(new URL(`${base}${path}`), {}, timeoutMs)),
   );
-  if (version === undefined || health === undefined) throw new TypeError('two requests have two responses');
+  if (version === undefined || health === undefined || metrics === undefined)
+    throw new TypeError('three requests have three responses');
   const [about, report] = await Promise.all([readJson(version, url), readJson(health, url)]);
   const checks = Array.isArray(report.checks) ? (report.checks as HealthCheck[]) : [];
   if (typeof about.name !== 'string' || checks.length === 0) throw unexpected(url);
@@ -36,6 +39,7 @@ export async function readProcess(url: string, timeoutMs: number): Promise<Proce
     version: String(about.version),
     isReady: health.status === 200,
     checks,
+    decisions: decisionsOf(await metrics.text()),
     date: Number.isNaN(date) ? undefined : date,
   };
 }
@@ -46,6 +50,12 @@ async function readJson(response: Response, url: string): Promise<Json> {
   } catch {
     throw unexpected(url);
   }
+}
+
+/** Reads the counter of decisions from the text that Prometheus reads. */
+function decisionsOf(metrics: string): ReadonlyMap<string, number> {
+  const lines = metrics.matchAll(/^rescind_decisions_total\{[^}]*result="(\w+)"[^}]*\} (\d+)$/gm);
+  return new Map([...lines].map(([, result = '', count]) => [result, Number(count)]));
 }
 
 const unexpected = (url: string) =>

@@ -94,6 +94,12 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
             : `Not applied yet by ${namesOf(accepting)}.`}
         </p>
       )}
+      {!error && revoked === false && (
+        <p class="about">
+          If a service refuses it nevertheless, compare its AUDIENCE with <code>aud</code> below and its ISSUER with{' '}
+          <code>iss</code>; its response and its log name the code, and <code>rescind doctor</code> a wrong setting.
+        </p>
+      )}
       {entries.length > 0 && (
         <Rows columns={['Denied by', 'Reason', 'Since', 'Revocation']}>
           {entries.map((entry) => (

@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { prices } from '@rescind/prices';
+import { openService } from '@rescind/service';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 import { operatorEnvironment, runRescind } from '../../support/cli.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { broker, uniqueTopic } from '../../support/kafka.ts';
 import { testTopic } from '../../support/kafka-topic.ts';
 import { FEED_SECRET, freePort } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
 
 async function started() {
   const service = await openAdministered();
@@ -55,6 +58,30 @@ describe('doctor', () => {
       [{ RESCIND_FEED_CLIENT_SECRET: 'not-the-secret-of-prices-0123456789' }, 'feed_credentials_wrong'],
     ];
     for (const [wrong, code] of cases) expect(await diagnose({ ...environment, ...wrong }), code).toEqual([10, code]);
+  });
+
+  test('names a service that refuses the tokens of everybody for its audience', async () => {
+    const { environment, url, login } = await started();
+    const directory = temporaryDirectory();
+    const settings = {
+      ...{ ISSUER: url, AUDIENCE: 'price', PORT: '0', MANAGEMENT_PORT: '0' },
+      ...{
+        DENYLIST_PATH: join(directory, 'denylist.sqlite'),
+        FEED_CLIENT_ID: 'prices',
+        FEED_CLIENT_SECRET: FEED_SECRET,
+      },
+    };
+    const running = await openService(prices, settings, { write: () => undefined });
+    onTestFinished(() => running.close());
+    const { access } = await login({ resource: undefined });
+    const ask = async () => {
+      const headers = { authorization: `Bearer ${access}` };
+      return ((await (await fetch(`${running.url}/prices`, { headers })).json()) as { code: string }).code;
+    };
+    await waitFor('the refusal', async () => (await ask()) === 'token_audience_wrong');
+    for (let at = 0; at < 4; at++) await ask();
+    const asked = { ...environment, RESCIND_MANAGEMENT: running.managementUrl };
+    expect(await diagnose(asked, '--only', 'processes')).toEqual([0, 'tokens_not_for_it']);
   });
 
   test('names a missing topic and an unsuitable setting of it', async () => {

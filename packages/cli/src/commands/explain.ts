@@ -74,7 +74,7 @@ export const registerExplain: Register = (program, run) => {
             ? 'its claims cannot be trusted: unknown whether it is revoked'
             : revoked
               ? 'revoked; the first row is decisive'
-              : 'not revoked',
+              : 'not revoked; if a service refuses it nevertheless, rescind doctor compares audience and issuer',
         );
         output.table({ columns: COLUMNS, items: explained.entries as Json[] }, explained);
         return undefined;

@@ -56,9 +56,30 @@ export const checkProcesses: Check = async (examination) => {
         cure: CURES[family] ?? see('look at the log of that process', 'monitoring'),
       };
     });
+    found.push(...strangersOf(report).map((finding) => ({ ...finding, evidence: `${name}: ${finding.evidence}` })));
     return found.length > 0 ? found : [{ code: 'process_well', group: 'processes', status: 'pass', evidence: name }];
   });
 };
+
+/** What a service with a wrong setting refuses every token for, and the setting. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  token_audience_wrong: 'AUDIENCE of this service with `aud` of the tokens, and AUDIENCE of user-management',
+  token_issuer_unknown: 'ISSUER of this service with `iss` of the tokens',
+  token_key_unknown: 'ISSUER and ISSUER_URL of this service, from where it has its keys',
+};
+/** The fewest refusals from which the share of them is judged. */
+const MIN_REFUSED = 5;
+
+/** A service whose guard refuses more tokens than it accepts, for a reason that is a setting. */
+function strangersOf({ decisions }: ProcessReport): Finding[] {
+  const accepted = [...decisions].reduce((sum, [result, n]) => sum + (result.startsWith('accepted') ? n : 0), 0);
+  return Object.entries(SETTINGS).flatMap(([code, setting]) => {
+    const refused = decisions.get(code) ?? 0;
+    if (refused < MIN_REFUSED || refused <= accepted) return [];
+    const evidence = `${refused} tokens were refused with ${code}, and ${accepted} accepted, since it started`;
+    return [{ code: 'tokens_not_for_it', group: 'processes', status: 'warn', evidence, cure: `compare ${setting}` }];
+  });
+}
 
 /** The wall clock of a process may differ by this much; the header `Date` is in whole seconds. */
 const CLOCK_WARN_MS = 5_000;
