@@ -118,13 +118,26 @@ export function planStorm({ seed, instances, brokers }: Setting, round: number):
   };
 }
 
+/** When a freeze of the issuer begins. */
+const SILENCE_AT_MS = 1_500;
+/** The faults of Kafka, and a restore, for which `target` names no process to spare. */
+const WITHOUT_PROCESS: readonly FaultKind[] = [
+  'topic-deleted',
+  'topic-truncated',
+  'rubbish',
+  'kill-broker',
+  'freeze-broker',
+];
+
 /**
- * Makes each freeze a long one of the issuer. No kill interrupts it, and none hits the first instance, whose view becomes stale: one that
- * starts meanwhile is not ready.
+ * Makes each freeze a long one of the issuer. Nothing else hits the issuer, or the first instance, whose view becomes stale: one that
+ * starts meanwhile is not ready. A restore comes afterwards: it leaves no token of which the driver knows that it is valid.
  */
 function silencing(fault: Fault, index: number, instances: number): Fault {
-  if (fault.kind === 'freeze') return { ...fault, at: 1_500, forMs: LONG_MS, target: 0 };
-  if (fault.kind !== 'kill' || fault.target > 1) return fault;
+  const { kind, target } = fault;
+  if (kind === 'freeze') return { ...fault, at: SILENCE_AT_MS, forMs: LONG_MS, target: 0 };
+  if (kind === 'restore') return { ...fault, at: SILENCE_AT_MS + LONG_MS + 200 };
+  if (target > 1 || WITHOUT_PROCESS.includes(kind)) return fault;
   return { ...fault, target: instances === 1 ? 1 : 2 + (index % (instances - 1)) };
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { MUTANTS } from '../../chaos/mutants.ts';
 import { INVARIANTS } from '../../chaos/oracle.ts';
+import type { Storm } from '../../chaos/schedule.ts';
 import { FAULT_KINDS, planStorm, smallerStorms } from '../../chaos/schedule.ts';
 
 const SETTING = { seed: 7, instances: 4, brokers: 3 };
@@ -25,6 +26,25 @@ it.each([1, 2, 3, 4, 5])('plans each kind of fault within three rounds, for targ
     expect([...storm.healing].sort((one, other) => one - other)).toEqual(storm.faults.map((_, index) => index));
   }
 });
+
+it.each([1, 2, 3, 4, 5])(
+  'lets the view of the first instance become stale in one of three storms (seed %i)',
+  (seed) => {
+    const isSilent = ({ faults }: Storm) =>
+      faults.some(({ kind, target, forMs }) => kind === 'freeze' && target === 0 && forMs > 12_000);
+    for (const third of [0, 3, 6]) {
+      const storms = [0, 1, 2].map((round) => planStorm({ ...SETTING, seed }, third + round)).filter(isSilent);
+      const undisturbed = storms.filter(({ faults }) =>
+        faults.every(({ kind, target, at }) => {
+          if (kind === 'restore') return at > 14_500;
+          const isOfKafka = kind.startsWith('topic') || kind.endsWith('-broker') || kind === 'rubbish';
+          return kind === 'freeze' || isOfKafka || target > 1;
+        }),
+      );
+      expect(undisturbed).toHaveLength(1);
+    }
+  },
+);
 
 it('leaves out each half of the faults, then each quarter', () => {
   const storm = planStorm(SETTING, 0);
