@@ -81,10 +81,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'answer-before-commit': {
     invariant: 'acknowledged-is-kept',
-    mistake: 'the issuer answers before the transaction is committed',
+    mistake: 'the issuer answers an exchange of tokens 50 ms before the transaction is committed',
     file: 'packages/issuer/src/group-commit.ts',
     from: 'return () => resolve(result);',
-    to: 'resolve(result);\n            return () => undefined;',
+    to: 'resolve(result);\n            await new Promise((then) => setTimeout(then, 50));\n            return () => undefined;',
   },
 };
 
