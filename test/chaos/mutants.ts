@@ -81,10 +81,24 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'answer-before-commit': {
     invariant: 'acknowledged-is-kept',
-    mistake: 'the issuer answers an exchange of tokens 50 ms before the transaction is committed',
-    file: 'packages/issuer/src/group-commit.ts',
-    from: 'return () => resolve(result);',
-    to: 'resolve(result);\n            await new Promise((then) => setTimeout(then, 50));\n            return () => undefined;',
+    mistake: 'the issuer answers 100 ms before the transaction is committed',
+    file: 'packages/issuer/src/writes.ts',
+    from: `      modes.transactions.runAndRetry(async (tx) => {
+        const pending = createPending();
+        const result = await work(toTransaction(context, tx, pending.call));
+        pending.end();
+        return result;
+      }),`,
+    to: `      new Promise((answer, refuse) => {
+        const run = async (tx) => {
+          const pending = createPending();
+          const result = await work(toTransaction(context, tx, pending.call));
+          pending.end();
+          answer(result);
+          await new Promise((then) => setTimeout(then, 100));
+        };
+        modes.transactions.runAndRetry(run).catch(refuse);
+      }),`,
   },
 };
 
