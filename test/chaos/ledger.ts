@@ -17,6 +17,8 @@ export interface UserEntry {
   readonly name: string;
   readonly password: string;
   readonly sessions: SessionEntry[];
+  /** Whether the workload ends none of its sessions. */
+  readonly stays: boolean;
   /** Whether no operation uses it any more: one with an unknown outcome may still take effect, or a restore has removed it. */
   retired: boolean;
 }
@@ -50,7 +52,7 @@ export interface Ledger {
   count(operation: string, outcome: Outcome): void;
   /** The operations by name and outcome. */
   readonly operations: Readonly<Record<string, Readonly<Record<Outcome, number>>>>;
-  register(name: string, password: string): UserEntry;
+  register(name: string, password: string, stays?: boolean): UserEntry;
   login(user: UserEntry, access: string, refresh: string, at: number): SessionEntry;
   refreshed(session: SessionEntry, used: string, sentAt: number, access: string, refresh: string, at: number): void;
   /** A request that may end these sessions, or revoke this token, has been sent. */
@@ -92,8 +94,8 @@ export function createLedger(): Ledger {
       counts[outcome] += 1;
       operations[operation] = counts;
     },
-    register(name, password) {
-      const user = { name, password, sessions: [], retired: false };
+    register(name, password, stays = false) {
+      const user = { name, password, sessions: [], stays, retired: false };
       users.push(user);
       return user;
     },

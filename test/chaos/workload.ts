@@ -51,6 +51,8 @@ const PAUSE_MS = 150;
 const TIMEOUT_MS = 4_000;
 /** How long the events of a filled outbox last. */
 const OUTBOX_MS = 3_600_000;
+/** Of how many users no session is ended: without them few tokens would be valid when the issuer falls silent. */
+const STAYING_SHARE = 0.25;
 /** How many of the newest users take part. */
 const KEPT_USERS = 200;
 /** How often each operation is drawn, relative to the others. */
@@ -126,7 +128,7 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     const [name, password] = [`user-${text()}`, `password-${text()}-${text()}`];
     const answer = await json('/register', { username: name, password });
     if (!counted('register', answer, 201)) return undefined;
-    const user = ledger.register(name, password);
+    const user = ledger.register(name, password, random.chance(STAYING_SHARE));
     users.push(user);
     return user;
   }
@@ -248,7 +250,9 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
 
   const startOf = (session: SessionEntry) => session.tokens[0]?.issuedAt ?? 0;
   const hasRefresh = (session: SessionEntry) => session.refresh !== null;
-  const isUsable = (session: SessionEntry) => session.tokens.at(-1)?.attemptedAt === null;
+  const mayEnd = ({ user }: SessionEntry) => !user.stays;
+  const isUsable = (session: SessionEntry) => mayEnd(session) && session.tokens.at(-1)?.attemptedAt === null;
+  const isExchangeable = (session: SessionEntry) => mayEnd(session) && hasRefresh(session);
 
   async function withSession(
     isMeant: (session: SessionEntry) => boolean,
@@ -286,16 +290,12 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
       await loginOf(user).finally(() => busy.delete(user));
     },
     refresh: () => withSession(hasRefresh, refresh),
-    'refresh-twice': () => withSession(hasRefresh, refreshTwice),
-    reuse: () => withSession((session) => hasRefresh(session) && session.used.length >= 2, reuse),
+    'refresh-twice': () => withSession(isExchangeable, refreshTwice),
+    reuse: () => withSession((session) => isExchangeable(session) && session.used.length >= 2, reuse),
     logout: () => withSession(isUsable, logout),
-    'logout-everywhere': () => withSession(hasRefresh, ({ user }) => logoutEverywhere(user)),
+    'logout-everywhere': () => withSession(isExchangeable, ({ user }) => logoutEverywhere(user)),
     'revoke-token': () => withSession(isUsable, revokeToken),
-    'revoke-by-administrator': () =>
-      withSession(
-        () => true,
-        ({ user }) => revokeByAdministrator(user),
-      ),
+    'revoke-by-administrator': () => withSession(mayEnd, ({ user }) => revokeByAdministrator(user)),
     'refresh-after-end': refreshAfterEnd,
   };
 
