@@ -73,7 +73,7 @@ export function Game({ username }: { readonly username: string | undefined }) {
         </p>
       </div>
       {end && <Notice kind="error">{ENDS[end] ?? `The game has ended: ${end}.`}</Notice>}
-      <Card title="Tables">
+      <Card title="Tables" class="narrow">
         <div ref={board} />
       </Card>
     </main>
