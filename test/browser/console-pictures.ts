@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openFleet } from '@rescind/dev-fleet';
+import type { Page } from 'playwright-core';
 import { launchChromium } from './support/chromium.ts';
 
 // Makes the pictures of docs/console.md: three widths, light and dark. `npm run docs:pictures`
@@ -51,10 +51,22 @@ try {
       await page.getByRole('link', { name: 'ada' }).click();
       await page.getByRole('heading', { name: 'Sessions' }).waitFor();
     }
-    // The stream has sent all receipts by then, and fonts and charts are drawn.
-    await sleep(2_500);
+    await untilDrawn(page);
     await page.screenshot({ path: `${DIRECTORY}console-${name}.png` });
   }
 } finally {
   await browser.close();
+}
+
+/** Waits until no part loads, each revocation has its receipt, each instance its age, and fonts and charts are drawn. */
+async function untilDrawn(page: Page): Promise<void> {
+  await page.locator('.reach, .rows td').first().waitFor();
+  await page.waitForFunction(() => {
+    const cells = [...document.querySelectorAll('.reach, .rows .number')];
+    const isPending = cells.some(({ textContent }) => /^[…—]/.test(textContent ?? ''));
+    return document.fonts.status === 'loaded' && !isPending && !document.querySelector('main .empty');
+  });
+  await page.evaluate(
+    () => new Promise((resolve) => void requestAnimationFrame(() => void requestAnimationFrame(resolve))),
+  );
 }

@@ -34,6 +34,7 @@ try {
       await page.getByRole('textbox', { name: 'Password' }).fill(USER.password);
       await page.getByRole('button', { name: 'Log in' }).click();
       await page.getByText(/^200 in/).waitFor();
+      await page.getByRole('heading', { name: `Hello, ${USER.username}` }).waitFor();
     }
     if (path === '/devices') {
       await page.getByRole('link', { name: 'Devices' }).click();
