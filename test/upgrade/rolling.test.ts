@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fleet, ServiceProcess, Tokens } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
@@ -38,6 +38,7 @@ async function fleetOfVersions(log: Log, issuer: Version, prices: Version, order
     orders: 1,
     started: false,
   });
+  grantKnownScopes(fleet.operatorsFile);
   const [first, second] = fleet.instances;
   if (first === undefined || second === undefined) throw new Error('two instances were asked for');
   const presentOf = new Map([fleet.issuer, first, second].map((process) => [process, process.main]));
@@ -62,6 +63,15 @@ async function fleetOfVersions(log: Log, issuer: Version, prices: Version, order
       await process.ready();
     },
   };
+}
+
+/** Administration scopes that both versions know: an issuer does not start with an unknown one. */
+const KNOWN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
+
+function grantKnownScopes(operatorsFile: string): void {
+  const operators: Record<string, { scopes: string[] }> = JSON.parse(readFileSync(operatorsFile, 'utf8'));
+  for (const operator of Object.values(operators)) operator.scopes = KNOWN_SCOPES;
+  writeFileSync(operatorsFile, JSON.stringify(operators));
 }
 
 /** Which version of a process runs: the present one has more checks. */
