@@ -166,7 +166,29 @@ describe('a TypeScript project', () => {
     expectPrograms(path);
   });
 
-  test('does so in CommonJS', () => {
+  test('compiles the client for a browser, without the types of Node.js', () => {
+    const readme = readFileSync(join(root, 'packages/client/README.md'), 'utf8');
+    const compilerOptions = {
+      ...OPTIONS,
+      lib: ['es2022', 'dom'],
+      types: [],
+      module: 'esnext',
+      moduleResolution: 'bundler',
+    };
+    const path = project(
+      'browser',
+      { type: 'module' },
+      {
+        'page.ts': /```ts\n(.*?)```/s.exec(readme)?.[1] ?? '',
+        'entries.ts': everyEntryPoint(['client']),
+        'tsconfig.json': JSON.stringify({ compilerOptions }),
+      },
+    );
+    symlinkSync('../typescript/node_modules', join(path, 'node_modules'));
+    run(path, 'npx', 'tsc');
+  });
+
+  test('does the same in CommonJS', () => {
     const path = project('typescript-commonjs', { type: 'commonjs' }, sources());
     symlinkSync('../typescript/node_modules', join(path, 'node_modules'));
     expectPrograms(path);

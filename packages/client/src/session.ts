@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { SessionFetch, StepUpHandler } from './authorized-fetch.ts';
 import { abortable, createAuthorizedFetch } from './authorized-fetch.ts';
 import { createBackground } from './background.ts';
