@@ -41,14 +41,19 @@ export function Curve({ receipt, atMs = Number.POSITIVE_INFINITY, isSmall = fals
   const known = receipt.members.filter(({ ms }) => ms === null).length;
   const share = (count: number) => count / Math.max(1, receipt.of);
   let path = `M${left} ${y(share(known))}`;
+  const marked = new Set<number>();
   times.forEach((ms, index) => {
-    path += `H${x(ms).toFixed(1)}V${y(share(known + index + 1)).toFixed(1)}`;
+    const at = Math.round(x(ms));
+    marked.add(at);
+    // A thousand instances within one pixel are one step.
+    const next = times[index + 1];
+    if (next === undefined || Math.round(x(next)) !== at) path += `H${at}V${y(share(known + index + 1)).toFixed(1)}`;
   });
   const end = Number.isFinite(atMs) ? x(atMs) : width - right;
   path += `H${Math.max(end, x(times.at(-1) ?? FIRST_MS)).toFixed(1)}`;
   const area = `${path}V${y(0)}H${left}Z`;
   const label = `${receipt.reached} of ${receipt.of} instances deny it${receipt.lastMs === null ? '' : `, the last after ${msText(receipt.lastMs)}`}`;
-  const ticks = times.map((ms) => `M${x(ms).toFixed(1)} ${height - bottom + 5}v7`).join('');
+  const ticks = [...marked].map((at) => `M${at} ${height - bottom + 5}v7`).join('');
   return (
     <svg
       ref={box}

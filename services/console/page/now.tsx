@@ -1,4 +1,5 @@
 import { Card, Link } from '@rescind/dev-page';
+import { useMemo } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { Curve } from './curve.tsx';
 import { useLive, useTime } from './live.ts';
@@ -115,6 +116,8 @@ function RecentRow({
 }) {
   const [first] = revocation.deny;
   const more = revocation.deny.length - 1;
+  // The same element is not drawn again.
+  const curve = useMemo(() => receipt && receipt.of > 0 && <Curve receipt={receipt} isSmall />, [receipt]);
   return (
     <li>
       <Link to={`/revocations/${encodeURIComponent(revocation.txn)}`}>
@@ -125,7 +128,7 @@ function RecentRow({
           </strong>
           <span class="about">{revocation.reason.replaceAll('_', ' ')}</span>
         </span>
-        {receipt && receipt.of > 0 ? <Curve receipt={receipt} isSmall /> : <span class="curve-none" />}
+        {curve || <span class="curve-none" />}
         <span class={`reach ${receipt?.complete ? 'good' : receipt && receipt.of > 0 ? 'bad' : ''}`}>
           {receipt ? `${receipt.reached} of ${receipt.of}` : '…'}
           <span class="about">{receipt?.lastMs == null ? '' : msText(receipt.lastMs)}</span>

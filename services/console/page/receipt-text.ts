@@ -21,6 +21,13 @@ export function sentenceOfReceipt({ of, reached, left, lastMs, missing }: Receip
   ].join('; ');
 }
 
+/** The times of a receipt, which is replaced and never changed: a page asks for those of a hundred receipts at each update. */
+const known = new WeakMap<Receipt, readonly number[]>();
+
 /** The times of all members that have one, in ms, ascending. */
-export const timesOf = (receipt: Receipt): readonly number[] =>
-  receipt.members.flatMap(({ ms }) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b);
+export function timesOf(receipt: Receipt): readonly number[] {
+  const times =
+    known.get(receipt) ?? receipt.members.flatMap(({ ms }) => (ms === null ? [] : [ms])).sort((a, b) => a - b);
+  known.set(receipt, times);
+  return times;
+}

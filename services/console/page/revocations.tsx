@@ -1,5 +1,5 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
 import { Crossing } from './crossing.tsx';
@@ -67,6 +67,8 @@ function All() {
 
 function Row({ one, receipt }: { readonly one: Revocation; readonly receipt: Receipt | undefined }) {
   const [first] = one.deny;
+  // The same element is not drawn again.
+  const curve = useMemo(() => receipt && receipt.of > 0 && <Curve receipt={receipt} isSmall />, [receipt]);
   return (
     <tr>
       <td data-label="Denies" class="main">
@@ -82,7 +84,7 @@ function Row({ one, receipt }: { readonly one: Revocation; readonly receipt: Rec
       <td data-label="Seq" class="number">
         {one.seq}
       </td>
-      <td data-label="Arrival">{receipt && receipt.of > 0 ? <Curve receipt={receipt} isSmall /> : '—'}</td>
+      <td data-label="Arrival">{curve || '—'}</td>
       <td data-label="Denied on" class="number">
         {receipt ? `${receipt.reached} of ${receipt.of}` : '—'}
         {receipt?.lastMs != null && <span class="about"> {msText(receipt.lastMs)}</span>}

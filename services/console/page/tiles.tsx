@@ -166,7 +166,7 @@ function Squares({ tiles, reached, longestMs }: SquaresProps) {
       ref={canvas}
       width={width * 2}
       height={height * 2}
-      style={{ width: `${width}px`, height: `${height}px` }}
+      style={{ width: `${width}px` }}
       role="img"
       aria-label={`${tiles.filter(reached).length} of ${tiles.length} deny it; the table below has each`}
     />
