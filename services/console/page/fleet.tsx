@@ -14,6 +14,11 @@ export function Fleet() {
   const txn = useAddress().query.get('txn');
   const chosen = revocations.find((one) => one.txn === txn) ?? revocations.find((one) => receipts.get(one.txn)?.of);
   const receipt = chosen && receipts.get(chosen.txn);
+  // The same element is not drawn again, such as at each key in the filter below.
+  const crossing = useMemo(
+    () => chosen && receipt && <Crossing revocation={chosen} receipt={receipt} />,
+    [chosen, receipt],
+  );
   const present = [...instances.values()].filter(({ state }) => state !== 'left');
   const services = [...Map.groupBy(present, ({ service }) => service)];
   const versions = new Set(present.map(({ version }) => version));
@@ -47,7 +52,7 @@ export function Fleet() {
               <Link to={`/revocations/${encodeURIComponent(chosen.txn)}`}>{chosen.reason.replaceAll('_', ' ')}</Link>,{' '}
               <Ago at={chosen.appendedAt} />
             </p>
-            <Crossing revocation={chosen} receipt={receipt} />
+            {crossing}
           </>
         ) : (
           <Tiles receipt={undefined} />
