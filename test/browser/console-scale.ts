@@ -9,7 +9,7 @@ import { fillSessions, openReporters } from './support/crowd.ts';
 import { administer, logInToConsole } from './support/operator.ts';
 
 /*
- * Measures the console with a large fleet in a real Chromium whose processor is slowed down: `node test/browser/console-scale.ts`. It prints
+ * Measures the console with a large fleet in a real Chromium whose processor is slowed down: `npm run bench:console`. It prints
  * the table of docs/console.md, and with `--pictures` makes the pictures there.
  */
 const { values } = parseArgs({

@@ -29,7 +29,7 @@ function Search() {
   const list = useList<User>(`users${prefix === '' ? '' : `?prefix=${encodeURIComponent(prefix)}`}`);
   return (
     <>
-      <Title cli={`rescind users${prefix === '' ? '' : ` find ${prefix}`}`}>People</Title>
+      <Title cli={`rescind users${prefix === '' ? '' : ` --prefix ${prefix}`}`}>People</Title>
       <Card title="Users" about="By the beginning of the name, in any case.">
         <div class="filters">
           <input

@@ -8,7 +8,7 @@ import { basicAuthorization } from '@rescind/revocation/http';
 import Database from 'better-sqlite3';
 
 /** A generator of numbers from 0 to 1, by seed (mulberry32). */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

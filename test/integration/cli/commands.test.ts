@@ -258,6 +258,15 @@ describe('keys, clients and users', () => {
     expect((await rescind('keys', 'revoke', kid, '--why', 'a test', '--confirm', 'everybody')).exitCode).toBe(0);
   });
 
+  test('lists the users whose names begin so', async () => {
+    const { rescind } = await started();
+    const found = async (prefix: string) =>
+      JSON.parse((await rescind('users', '--prefix', prefix, '--json')).stdout).items.map(
+        ({ username }: { username: string }) => username,
+      );
+    expect([await found('AD'), await found('nobody')]).toEqual([['ada'], []]);
+  });
+
   test('takes an id that begins with a hyphen for no option', async () => {
     const { rescind } = await started();
     for (const id of ['-oXb1ynFRtGW2kD3vQJ8aA', '-oXb1ynF']) {

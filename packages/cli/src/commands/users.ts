@@ -42,12 +42,17 @@ export const registerUsers: Register = (program, run) => {
   const users = program
     .command('users')
     .description('users: list, show, suspend and more')
+    .option('--prefix <text>', 'whose names begin so, in any case')
     .option('--state <state>', 'active, suspended, banned or deleted')
     .option('--limit <count>', 'how many at most', readCount, 50)
     .action(
-      run(async ({ admin, output }, options: { state?: string; limit: number }) => {
+      run(async ({ admin, output }, options: { prefix?: string; state?: string; limit: number }) => {
         const items: Json[] = [];
-        for await (const user of admin().list('/admin/users', { state: options.state }, options.limit))
+        for await (const user of admin().list(
+          '/admin/users',
+          { prefix: options.prefix, state: options.state },
+          options.limit,
+        ))
           items.push(user);
         output.table({ columns: COLUMNS, items });
         return undefined;
