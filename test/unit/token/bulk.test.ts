@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { getPriority } from 'node:os';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { Telemetry } from '@rescind/revocation';
@@ -67,7 +68,7 @@ it.runIf(process.platform === 'linux')('verifies in threads of no higher priorit
     });`;
   const text = JSON.stringify([rsa.publicKey.export({ format: 'jwk' }), signedToken()]);
   const { stdout } = await promisify(execFile)('nice', ['-n', '15', process.execPath, '-e', script, text]);
-  expect(JSON.parse(stdout)).toEqual({ told: [], nicenesses: [15] });
+  expect(JSON.parse(stdout)).toEqual({ told: [], nicenesses: [Math.min(19, getPriority() + 15)] });
 });
 
 it('answers each token of a batch whose other texts have characters beyond ASCII', async () => {
