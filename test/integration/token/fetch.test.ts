@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import http, { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -26,6 +26,26 @@ const init = (more: object = {}) => ({
   signal: new AbortController().signal,
   headers: {},
   ...more,
+});
+
+it('begins a request after the present turn of the event loop', async () => {
+  const url = await serve((_request, response) => response.end());
+  const order: string[] = [];
+  const { request } = http;
+  http.request = ((...parameters: Parameters<typeof request>) => {
+    order.push('request');
+    return request(...parameters);
+  }) as typeof request;
+  closing.push(() => {
+    http.request = request;
+  });
+  const answered = nodeFetch(url, init());
+  process.nextTick(() => order.push('tick'));
+  await Promise.resolve();
+  order.push('turn');
+  await answered;
+  expect(order.at(-1)).toBe('request');
+  expect(order.toSorted()).toEqual(['request', 'tick', 'turn']);
 });
 
 /** The two implementations that can be given as the option `fetch`. */
