@@ -27,9 +27,12 @@ export const sessionsOf = ({ sessions, affectedSessions }: Preview): number => M
 export function notePreview({ output }: Context, what: string, preview: Preview): void {
   const { sessions, subjects, affectedSessions, affectedSubjects } = preview;
   output.note(
-    `${what}: ends ${sessions} sessions of ${subjects} users; at most ${affectedSessions} sessions of ${affectedSubjects} users hold tokens that are denied`,
+    `${what}: ends ${counted(sessions, subjects)}; denies tokens of ${counted(affectedSessions, affectedSubjects)} at most`,
   );
 }
+
+const counted = (sessions: number, subjects: number): string =>
+  `${sessions} ${sessions === 1 ? 'session' : 'sessions'} of ${subjects} ${subjects === 1 ? 'user' : 'users'}`;
 
 /**
  * Requires a yes for a command that concerns one user: `--yes`, or `y` at the terminal.

@@ -155,7 +155,7 @@ describe('revoke', () => {
     const { access } = await login();
     const { exitCode, stdout, stderr } = await rescind('revoke', '--user', 'ada', '--why', 'a test');
     expect([exitCode, stdout]).toEqual([7, '']);
-    expect(stderr).toContain('ends 1 sessions of 1 users');
+    expect(stderr).toContain('ends 1 session of 1 user; denies tokens of 1 session of 1 user at most');
     expect(stderr).toContain('--yes');
     expect(await accepts(access)).toBe(400);
   });
