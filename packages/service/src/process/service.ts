@@ -117,6 +117,8 @@ export async function openService<C extends ProcessConfiguration>(
     const keep = <T extends AsyncDisposable>(resource: T) => resources.use(resource);
     const { version } = service;
     const parts = await service.open({ configuration, version, telemetry, keep, reloads });
+    // It rejects too if a port cannot be opened, which is what ends this start.
+    parts.ready.catch(() => undefined);
     const ready = () => state.ready && !state.stopping && (parts.serving?.() ?? true);
     telemetry.gauge('rescind_build_info', 1, { service: service.name, version: service.version });
     const ports: (() => ConnectionCount[])[] = [];
