@@ -22,7 +22,7 @@ describe('the page', () => {
     await page.getByText(/^200 in/).waitFor();
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out.').waitFor();
-    expect(new URL(page.url()).pathname).toBe('/login');
+    await page.waitForURL('**/login');
     await page.reload();
     await page.getByRole('heading', { name: 'Log in' }).waitFor();
   });

@@ -57,6 +57,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'RequireToken(opts)': 'a decorator of Nest, whose route tokenGuard checks',
   'createMetricStore(__0)': 'guard and service alone call it, with a literal',
   'readinessReport(__0)': PORT,
+  'recordStep(telemetry)': 'issuer and follower alone call it, with the telemetry of their options',
   'createWalLimit(__0)': 'issuer and denylist alone call it, with a literal',
   'option.url(__0)': MECHANISM,
   'option.count(__0)': MECHANISM,
