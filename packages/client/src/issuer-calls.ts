@@ -78,8 +78,8 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
         signal: limit.signal,
         redirect: 'error',
         credentials: isCookie ? 'include' : 'omit',
-        // A page that is left meanwhile still receives the cookie.
-        keepalive: isCookie,
+        // A page that is left meanwhile still logs out, or receives the cookie.
+        keepalive: true,
         headers: {
           ...(!isForm && { 'Content-Type': 'application/json' }),
           ...(isCookie && { 'X-Rescind-CSRF': '1' }),

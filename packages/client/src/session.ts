@@ -121,6 +121,7 @@ export function createSession(given: SessionOptions): Session {
   const background = createBackground({ ...context, renewal, channelName: lockName, resume });
   state.subscribe(background.reschedule);
 
+  let leaving: Promise<LogoutResult['server']> | undefined;
   let loading: Promise<void> | undefined;
   function load(): Promise<void> {
     if (isPage) background.start();
@@ -140,16 +141,23 @@ export function createSession(given: SessionOptions): Session {
   }
 
   /** Sends the revocation of a logout, which may have had no connection. */
-  async function finishLogout(ended?: SessionRecord): Promise<boolean> {
-    if (!ended?.pendingRevocation) return true;
+  async function finishLogout(
+    ended?: SessionRecord,
+    stored?: Promise<void>,
+    flight?: Promise<unknown>,
+  ): Promise<LogoutResult['server']> {
+    if (!ended?.pendingRevocation) return 'done';
     try {
+      await flight;
       await calls.revoke(ended.pendingRevocation);
     } catch {
       // The next start or the next wake tries again.
-      return false;
+      return 'pending';
+    } finally {
+      await stored;
     }
     await store.replace(ended, endedRecord(ended, 'logout'));
-    return true;
+    return 'done';
   }
 
   /** @returns a token other than `failedToken`; undefined: nobody is logged in */
@@ -210,6 +218,8 @@ export function createSession(given: SessionOptions): Session {
     isApi,
     async login(login) {
       if (isPage) background.start();
+      // Its response would clear the cookie of this login.
+      await leaving;
       const requestedAt = clock.now();
       const tokens = isTokenResponse(login) ? login : await calls.login('/login', login);
       if (mode === 'body' && !tokens.refresh_token)
@@ -241,14 +251,14 @@ export function createSession(given: SessionOptions): Session {
     async logout() {
       await load();
       const record = state.held?.record;
-      const flight = renewal.settled();
+      const flight = within(clock, FLIGHT_WAIT_MS, renewal.settled());
       state.end({ reason: 'logout', code: '', here: true });
       if (!record) return { server: 'done' };
       const ended = endedRecord(record, 'logout', record.refreshToken ?? record.accessToken);
-      await write(ended);
-      background.post('ended');
-      if (mode === 'cookie') await within(clock, FLIGHT_WAIT_MS, flight);
-      return { server: (await finishLogout(ended)) ? 'done' : 'pending' };
+      // Stored meanwhile: the page may be left at once.
+      const stored = write(ended).then(() => background.post('ended'));
+      leaving = finishLogout(ended, stored, flight);
+      return { server: await leaving };
     },
     async renew(failedToken) {
       await load();

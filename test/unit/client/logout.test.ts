@@ -39,6 +39,33 @@ describe('logging out', () => {
     expect(await session.logout()).toEqual({ server: 'done' });
   });
 
+  test('sends the request before anything is stored, so that the page may be left at once', async () => {
+    const { open, issuer, store } = scene();
+    const session = open();
+    await session.login(LOGIN);
+    const { replace } = store;
+    store.replace = () => new Promise(() => undefined);
+    void session.logout();
+    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'));
+    store.replace = replace;
+  });
+
+  test('lets a login wait until the issuer has answered, whose response clears the cookie', async () => {
+    const { open, issuer, advance } = scene({ mode: 'cookie' });
+    const session = open();
+    await session.login(LOGIN);
+    issuer.faults.push('hang');
+    void session.logout();
+    await settle();
+    const login = session.login(LOGIN);
+    await settle();
+    expect([issuer.count('/logout'), issuer.count('/login')]).toEqual([1, 1]);
+    await advance(10_000);
+    await login;
+    expect(issuer.count('/login')).toBe(2);
+    expect(session.getSnapshot()).toMatchObject({ status: 'active', sid: 'sid-2' });
+  });
+
   test('without a login sends nothing', async () => {
     const { open, issuer } = scene();
     expect(await open().logout()).toEqual({ server: 'done' });
