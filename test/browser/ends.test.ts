@@ -136,7 +136,7 @@ test('the back button after a logout shows the login, not the claims', async () 
   await page.getByRole('link', { name: 'Devices' }).click();
   await page.getByRole('heading', { name: '1 device' }).waitFor();
   await page.getByRole('button', { name: 'Log out', exact: true }).click();
-  await loginAgain(page);
+  await page.getByText('You are logged out.').waitFor();
   await page.goto(`${web.url}/register`);
   await page.getByRole('heading', { name: 'Create an account' }).waitFor();
   for (let step = 0; step < 3; step += 1) {

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 /** The event of an address that the page changed; `popstate` is that of the browser. */
 const CHANGED = 'rescind:navigated';
@@ -21,7 +21,8 @@ export function replaceAddress(to: string): void {
 /** What a page reads from its address, again whenever the address changes. @param read reads `location` */
 export function useAddress<T>(read: () => T): T {
   const [address, setAddress] = useState(read);
-  useEffect(() => {
+  // Not after the first drawing: an address that a page changes at once would be missed.
+  useLayoutEffect(() => {
     const update = () => setAddress(read);
     for (const type of ['popstate', CHANGED]) addEventListener(type, update);
     return () => {

@@ -1,10 +1,10 @@
 import { Field, Notice } from '@rescind/dev-page';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { codeOf, register } from './account.ts';
 import { deviceId, deviceNameOf } from './device.ts';
 import { useWork } from './hooks.ts';
 import { Link, navigate } from './router.tsx';
-import { howItEnded, isDefaultMode, mode, session } from './session.ts';
+import { howItEnded, isDefaultMode, mode, session, whenLoggedOut } from './session.ts';
 
 interface Names {
   readonly username: string;
@@ -135,9 +135,11 @@ const ENDS: Readonly<Record<string, string>> = {
 
 function Ended({ isHidden }: { readonly isHidden: boolean }) {
   const end = howItEnded();
+  const [isLoggedOut, setLoggedOut] = useState(false);
+  useEffect(() => void whenLoggedOut().then(() => setLoggedOut(true)), []);
   if (end === undefined || isHidden) return null;
-  const byLogout =
-    end.here && end.code === '' ? 'You are logged out.' : 'This session was ended from another tab or device.';
+  const here = isLoggedOut ? 'You are logged out.' : 'Logging out …';
+  const byLogout = end.here && end.code === '' ? here : 'This session was ended from another tab or device.';
   return (
     <>
       <Notice kind={end.reason === 'reuse' ? 'error' : 'info'}>{ENDS[end.reason] ?? byLogout}</Notice>

@@ -1,6 +1,6 @@
 import { Notice } from '@rescind/dev-page';
 import { render } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import type { Path } from '../src/paths.ts';
 import type { Account } from './account.ts';
 import { account } from './account.ts';
@@ -11,7 +11,7 @@ import { Overview, useEvents } from './overview.tsx';
 import { usePrices } from './prices.tsx';
 import { Link, navigate, usePath } from './router.tsx';
 import { Security } from './security.tsx';
-import { configuration, session, useSession } from './session.ts';
+import { configuration, logOut, useSession } from './session.ts';
 import { StepUp } from './step-up.tsx';
 
 const SECTIONS: readonly (readonly [Path, string])[] = [
@@ -31,7 +31,8 @@ function App() {
   const [username, setUsername] = useState<string>();
   const isEntering = path === '/login' || path === '/register';
 
-  useEffect(() => {
+  // Before the browser draws: a page at an address that is not its own would be in the history.
+  useLayoutEffect(() => {
     if (isLoggedIn && isEntering) navigate('/');
     if (!isLoggedIn && status !== 'loading' && !isEntering) navigate('/login');
   }, [isLoggedIn, status, isEntering]);
@@ -57,7 +58,7 @@ function App() {
             </Link>
           ))}
         </nav>
-        <button type="button" onClick={() => void session.logout()}>
+        <button type="button" onClick={() => void logOut()}>
           Log out
         </button>
       </header>

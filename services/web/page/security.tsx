@@ -208,7 +208,7 @@ function EverywhereCard() {
   const logOut = () =>
     void work.run(async () => {
       await account('POST', '/logout-everywhere');
-      await session.logout();
+      await logOut();
     });
   return (
     <Card title="Log out everywhere" about="Ends every session of yours, on every device.">

@@ -35,6 +35,16 @@ export function useSession(): SessionSnapshot {
   return snapshot;
 }
 
+let leaving: Promise<unknown> | undefined;
+
+/** Logs out. The page shows the login at once; `whenLoggedOut` is when that is stored, and the server knows or could not be reached. */
+export async function logOut(): Promise<void> {
+  leaving = session.logout();
+  await leaving;
+}
+
+export const whenLoggedOut = async (): Promise<void> => void (await leaving);
+
 let lastEnd: SessionEnd | undefined;
 session.onSessionEnd((end) => {
   lastEnd = end;
