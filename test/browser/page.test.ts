@@ -101,6 +101,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     const { open, context } = await web.profile({ colorScheme, viewport: { width, height: 800 } });
     const user = await web.fleet.client.register();
     const page = await open('/login');
+    await page.getByRole('heading', { name: 'Log in' }).waitFor();
     await expectAccessible(page, 'login');
     await logIn(page, user);
     await page.getByText(/^200 in/).waitFor();
