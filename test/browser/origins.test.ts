@@ -118,7 +118,7 @@ describe('the cookie of the refresh token', () => {
     expect(await call(office, 'state')).toEqual(subjects[1]);
   });
 
-  test('a page of another site than the issuer is told at its renewal that the cookie is missing', async () => {
+  test('a page of another site than the issuer gets the code cookie_missing at its renewal', async () => {
     const { context } = await web.profile();
     const page = await opened(context, origins.elsewhere, 'shop');
     await call(page, 'login', await web.fleet.client.register());

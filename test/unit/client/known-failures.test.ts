@@ -125,7 +125,7 @@ const CLIENT: readonly Row[] = [
     'unit/client/fetch',
     'that began before the authentication does not bring the next token',
   ],
-  ['the page of another site', 'browser/origins', 'is told at its renewal that the cookie is missing'],
+  ['the page of another site', 'browser/origins', 'gets the code cookie_missing at its renewal'],
   ['a refresh along a redirect', 'unit/client/odd-issuers', 'a redirect is not followed'],
   ['a set-up that cannot work', 'unit/client/options', 'is refused with the name of the option'],
   ['two clients of one page', 'unit/client/indexeddb', 'two clients of one page have a session each'],
