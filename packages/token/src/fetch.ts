@@ -38,14 +38,15 @@ export interface FetchBody extends AsyncIterable<Uint8Array> {
 /**
  * `fetch` by `node:http` and `node:https`: the global one costs a process 18 MB of memory at its first request
  * (docs/decisions/token-fetch.md). Follows no redirect, asks for no compression, and sends a request once more if a kept-alive
- * connection has been closed by the server meanwhile. A request begins in the next turn of the event loop: the first ones of a
- * process take some 5 ms of it, and an application that creates a guard listens before.
+ * connection has been closed by the server meanwhile. The first requests of a process, which take some 5 ms of the event loop, begin in
+ * its next turn: an application that creates a guard listens before.
  * @throws Error with the `code` of the system, such as `ECONNREFUSED`; `AbortError` after `signal`; `CONTENT_ENCODING` for a
  * response that is compressed although the request did not accept that
  */
 export const nodeFetch: Fetch = async (url, init) => {
   let response: IncomingMessage;
-  await new Promise(setImmediate);
+  firstTurn ??= new Promise(setImmediate);
+  await firstTurn;
   try {
     response = await send(url, init);
   } catch (error) {
@@ -67,6 +68,9 @@ export const nodeFetch: Fetch = async (url, init) => {
   }
   return { status, headers: { get }, body: toBody(response) };
 };
+
+/** Ends with the turn of the event loop in which the process first had a request to send. */
+let firstTurn: Promise<void> | undefined;
 
 /** The server closed a connection that was kept alive, before it responded to this request. */
 class StaleConnection extends Error {}
