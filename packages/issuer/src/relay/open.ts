@@ -202,6 +202,7 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   function recordSteps(rows: readonly EventText[], epoch: string, startMs: EpochMillis): void {
+    if (telemetry.step === undefined) return;
     const endMs = clock.now();
     for (const { jws, seq } of rows) {
       recordStep(telemetry, () => ({
