@@ -2,7 +2,7 @@ import type { Fleet, FleetOptions, User } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import { launchChromium, watch } from './chromium.ts';
 
 /** A page in the browser profile of one user. */
 interface Profile {
@@ -69,25 +69,6 @@ export async function openWebFleet(options: FleetOptions = {}): Promise<WebFleet
       await fleet.close();
     },
   };
-}
-
-/** Collects what goes wrong in the tabs of a context. */
-async function watch(context: BrowserContext): Promise<string[]> {
-  const problems: string[] = [];
-  await context.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) =>
-      console.error(`content security policy: ${effectiveDirective} ${blockedURI}`),
-    );
-  });
-  context.on('page', (page) => {
-    page.on('pageerror', (error) => void problems.push(String(error)));
-    page.on('console', (message) => {
-      // The browser itself reports each refused or failed request; tests cause them on purpose.
-      const isRequest = message.text().startsWith('Failed to load resource') || message.text().includes('ERR_');
-      if (message.type() === 'error' && !isRequest) problems.push(message.text());
-    });
-  });
-  return problems;
 }
 
 /** Logs in by the form. */
