@@ -55,7 +55,7 @@ test('draws squares for many instances, whose texts the table has for the keyboa
   await logIn(page);
   await page.getByRole('heading', { name: `${INSTANCES} instances of 2 services` }).waitFor();
   reporters.advance(await revoke(1));
-  await page.getByText(`${INSTANCES} of ${INSTANCES} deny it`).waitFor();
+  await page.locator('#main').getByText(`${INSTANCES} of ${INSTANCES} deny it`).waitFor();
   const squares = page.locator('canvas[role="img"]');
   expect(await squares.evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')))).toEqual([
     '150 of 150 deny it; the table below has each',

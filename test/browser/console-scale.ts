@@ -184,7 +184,8 @@ ${Object.entries(found)
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
       await go('/fleet');
-      await page.getByText(new RegExp(`^${instances} of ${instances} deny it`)).waitFor({ timeout: 30_000 });
+      const sentence = page.locator('#main').getByText(new RegExp(`^${instances} of ${instances} deny it`));
+      await sentence.waitFor({ timeout: 30_000 });
       await page.screenshot({ path: `${PICTURES}console-thousand-${name}.png` });
     }
   }

@@ -49,7 +49,10 @@ describe('the console', () => {
     const user = await fleet.client.register();
     const { access_token: token } = await fleet.client.login(user, 'laptop');
     await fleet.client.logout(token);
-    await page.getByText(/^3 of 3 deny it, after [\d.]+ m?s/).waitFor();
+    await page
+      .locator('#main')
+      .getByText(/^3 of 3 deny it, after [\d.]+ m?s/)
+      .waitFor();
     await page.getByRole('link', { name: 'logout' }).waitFor();
     await vi.waitFor(async () => expect(await page.locator('.tile.reached').count()).toBe(3), DEADLINE);
     expect(await page.locator('.tile .ms').allTextContents()).toEqual(
