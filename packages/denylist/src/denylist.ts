@@ -115,6 +115,9 @@ const WAL_EVERY_MS = 1_000;
 /** So many rows in one commit are a catch-up: one event seldom has more than a few. */
 const CATCH_UP_ROWS = 100;
 
+/** So many commits of a catch-up that move rows write some 4 MB to the write-ahead log. */
+const MOVES_PER_CHECKPOINT = 2;
+
 const MAX_COLLISIONS = 1_000;
 
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
@@ -222,7 +225,23 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   /** Not while memory is being filled: it would find them twice, or not at all. */
   function moveSome(anyway: boolean): void {
-    if (memory.lookups() !== 'filling') table.moveSome(anyway);
+    if (memory.lookups() === 'filling' || !table.moveSome(anyway)) return;
+    moves += 1;
+    if (moves % MOVES_PER_CHECKPOINT === 0) setImmediate(checkpoint);
+  }
+  let moves = 0;
+
+  /**
+   * Copies the write-ahead log into the file, in a turn of its own: with the commit it would be one long pause. If it fails, the next one
+   * copies more.
+   */
+  function checkpoint(): void {
+    if (!database.open || database.inTransaction) return;
+    try {
+      database.pragma('wal_checkpoint(PASSIVE)');
+    } catch (error) {
+      watch.note(error);
+    }
   }
 
   const mayHold = ({ iss, claim, value }: RowKey) => !memory.excludes(iss, claim, value);

@@ -4,6 +4,7 @@ import SQLite from 'better-sqlite3';
 import { openDigests, writeDigests } from './digest.ts';
 import { PAGE_BYTES } from './pages.ts';
 import { scan } from './scan.ts';
+import { COLUMNS } from './staging.ts';
 import type { StoredText } from './stored-text.ts';
 import { restoreFirstText, storeText } from './stored-text.ts';
 
@@ -103,11 +104,19 @@ const STEPS: readonly string[] = [
    ${copyWithOrigins('staged_before', table, 'id')}`,
     ),
   ].join(';'),
+  // The id of a staged row states its part (`staging.ts`), so none is staged now.
+  STAGED.map(
+    (table) => `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} FROM ${table} ORDER BY iss, claim, value;
+   DELETE FROM ${table}`,
+  ).join(';'),
 ];
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
 const CACHE_KIB = 12_288;
-/** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
+/**
+ * How large the write-ahead log becomes before a commit copies it into the file: 16 MB, which is a pause of some 50 ms. During a
+ * catch-up the denylist copies 4 MB at a time, between two commits.
+ */
 const CHECKPOINT_PAGES = 4_000;
 /** The largest write-ahead log: one transaction beyond a checkpoint, with a margin. */
 export const MAX_WAL_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;

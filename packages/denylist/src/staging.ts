@@ -40,9 +40,9 @@ type WaitingKey = readonly [iss: number, claim: number, value: string];
 
 /**
  * Rows of a catch-up, still in the order in which they came. Of random ids nearly every row belongs to another page of
- * `cutoff`, and each page is 4 kB written to the log and 4 kB copied into the file. So rows wait in a few tables, by the
- * beginning of their value. The longest of these moves into its part of `cutoff` as a whole, in order: several rows a page.
- * A row is in one table, never in two.
+ * `cutoff`, and each page is 4 kB written to the log and 4 kB copied into the file. So rows wait in a few tables, each in four parts, by
+ * the beginning of their value. The longest part moves into its place in `cutoff` as a whole, in order: several rows a page. With a
+ * table for each part a commit would write to four times as many pages. A row is in one table, never in two.
  *
  * All of it runs inside the caller's transaction.
  */
@@ -54,10 +54,11 @@ export interface Staging {
   /** Replaces the staged row of a key. False: none is staged. */
   replace(value: string, row: StoredCutoff): boolean;
   /**
-   * Moves the longest table while too many rows are staged.
+   * Moves the longest part while too many rows are staged.
    * @param anyway moves one in any case, if a row is staged
+   * @returns whether it has moved rows
    */
-  move(anyway: boolean): void;
+  move(anyway: boolean): boolean;
   moveAll(): void;
   waiting(): Iterable<WaitingKey>;
   countRows(): Iterable<StoredRowCount>;
@@ -66,29 +67,35 @@ export interface Staging {
 }
 
 /**
- * The greatest number of staged rows: some 8 MB of memory. The longest table has some 8 000 of them then, which move in 15 ms; with
+ * The greatest number of staged rows: some 8 MB of memory. The longest part has some 2 000 of them then, which move in 4 ms; with
  * a million rows in `cutoff` that is eight rows for each page that is written.
  */
 const MAX_STAGED = 65_536;
 /** As many tables as there are values of four bits; each is made as `cutoff` is, without its order. */
 export const TABLES = 16;
 
-/** The table of a value, by the first bits of the order of `cutoff`: those of an id are random. */
-function tableOf(stored: StoredText): number {
-  if (typeof stored === 'string') return stored.charCodeAt(0) % TABLES || 0;
+/** The parts of a table. The id of a row, modulo this, is its part. */
+const PARTS = 4;
+
+/** The number of a value's part, by the first bits of the order of `cutoff`: those of an id are random. */
+function partOf(stored: StoredText): number {
+  if (typeof stored === 'string') return stored.charCodeAt(0) % (TABLES * PARTS) || 0;
   // With an odd length the first byte is the kind.
-  return (stored[stored.length % 2] ?? 0) >> 4;
+  return (stored[stored.length % 2] ?? 0) >> 2;
 }
 
 export function createStaging(database: Database): Staging {
-  const tables = Array.from({ length: TABLES }, (_, number) => new WaitingTable(database, `staged_${number}`));
-  const of = (stored: StoredText) => tables[tableOf(stored)] as WaitingTable;
-  const rows = () => tables.reduce((sum, table) => sum + table.rows, 0);
-  const longest = () => tables.reduce((most, table) => (table.rows > most.rows ? table : most));
+  const tables = Array.from({ length: TABLES }, (_, number) => prepareTable(database, `staged_${number}`));
+  const parts = tables.flatMap((table) => Array.from({ length: PARTS }, (_, part) => new StagedPart(table, part)));
+  const of = (stored: StoredText) => parts[partOf(stored)] as StagedPart;
+  const rows = () => parts.reduce((sum, part) => sum + part.rows, 0);
+  const longest = () => parts.reduce((most, part) => (part.rows > most.rows ? part : most));
 
-  function move(anyway: boolean): void {
-    if (anyway && rows() > 0) longest().move();
+  function move(anyway: boolean): boolean {
+    const before = rows();
+    if (anyway && before > 0) longest().move();
     while (rows() > MAX_STAGED) longest().move();
+    return rows() < before;
   }
 
   return {
@@ -97,16 +104,16 @@ export function createStaging(database: Database): Staging {
     replace: (value, row) => of(row[2]).replace(value, row),
     move,
     moveAll() {
-      for (const table of tables) if (table.rows > 0) table.move();
+      for (const part of parts) if (part.rows > 0) part.move();
     },
     *waiting() {
-      for (const table of tables) yield* table.keys();
+      for (const part of parts) yield* part.keys();
     },
     *countRows() {
-      for (const table of tables) yield* table.countRows();
+      for (const part of parts) yield* part.countRows();
     },
     reload() {
-      for (const table of tables) table.reload();
+      for (const part of parts) part.reload();
     },
   };
 }
@@ -114,56 +121,67 @@ export function createStaging(database: Database): Staging {
 /** By value, of one issuer and claim: the id of the row. */
 type RowIds = Map<string, number>;
 
-/** One of the tables, with an index of it in memory. */
-class WaitingTable {
+type StagedTable = ReturnType<typeof prepareTable>;
+
+/** The statements of a table, and its greatest id divided by `PARTS`. */
+function prepareTable(database: Database, name: string) {
+  const ofPart = `FROM ${name} WHERE id % ${PARTS} = ?`;
+  return {
+    put: database.prepare<[number, ...StoredCutoff]>(
+      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    select: database.prepare<[number], StoredRow>(
+      `SELECT issued_until, expires_at, session_until, txn, origin, seq FROM ${name} WHERE id = ?`,
+    ),
+    all: database.prepare<[number], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value ${ofPart}`).raw(),
+    move: database.prepare<[number]>(
+      `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} ${ofPart} ORDER BY iss, claim, value`,
+    ),
+    empty: database.prepare<[number]>(`DELETE ${ofPart}`),
+    last: 0,
+  };
+}
+
+/** One part of a table, with an index of it in memory. */
+class StagedPart {
   rows = 0;
   /** By the number of the issuer, then that of the claim. */
   #places: (RowIds | undefined)[][] = [];
-  readonly #put;
-  readonly #select;
-  readonly #all;
-  readonly #move;
-  readonly #empty;
+  readonly #table: StagedTable;
+  readonly #part: number;
 
-  constructor(database: Database, name: string) {
-    this.#put = database.prepare<[number, ...StoredCutoff]>(
-      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    this.#select = database.prepare<[number], StoredRow>(
-      `SELECT issued_until, expires_at, session_until, txn, origin, seq FROM ${name} WHERE id = ?`,
-    );
-    this.#all = database.prepare<[], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value FROM ${name}`).raw();
-    this.#move = database.prepare<[]>(
-      `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} FROM ${name} ORDER BY iss, claim, value`,
-    );
-    this.#empty = database.prepare<[]>(`DELETE FROM ${name}`);
+  constructor(table: StagedTable, part: number) {
+    this.#table = table;
+    this.#part = part;
     this.reload();
   }
 
   read(iss: number, claim: number, value: string): StoredRow | undefined {
     const rowId = this.#places[iss]?.[claim]?.get(value);
-    return rowId === undefined ? undefined : this.#select.get(rowId);
+    return rowId === undefined ? undefined : this.#table.select.get(rowId);
   }
 
   add(value: string, row: StoredCutoff): boolean {
     const rowIds = this.#placesOf(row[0], row[1]);
     if (rowIds.has(value)) return false;
+    this.#table.last += 1;
+    const rowId = this.#table.last * PARTS + this.#part;
+    this.#table.put.run(rowId, ...row);
     this.rows += 1;
-    this.#put.run(this.rows, ...row);
-    rowIds.set(value, this.rows);
+    rowIds.set(value, rowId);
     return true;
   }
 
   replace(value: string, row: StoredCutoff): boolean {
     const rowId = this.#places[row[0]]?.[row[1]]?.get(value);
     if (rowId === undefined) return false;
-    this.#put.run(rowId, ...row);
+    this.#table.put.run(rowId, ...row);
     return true;
   }
 
   move(): void {
-    this.#move.run();
-    this.#empty.run();
+    this.#table.move.run(this.#part);
+    this.#table.empty.run(this.#part);
     this.#forget();
   }
 
@@ -183,8 +201,9 @@ class WaitingTable {
 
   reload(): void {
     this.#forget();
-    for (const [rowId, iss, claim, stored] of this.#all.iterate()) {
+    for (const [rowId, iss, claim, stored] of this.#table.all.iterate(this.#part)) {
       this.#placesOf(iss, claim).set(restoreText(stored), rowId);
+      this.#table.last = Math.max(this.#table.last, Math.floor(rowId / PARTS));
       this.rows += 1;
     }
   }

@@ -42,8 +42,9 @@ export interface Table {
   /**
    * Moves some staged rows if there are too many.
    * @param anyway moves some in any case
+   * @returns whether it has moved rows
    */
-  moveSome(anyway: boolean): void;
+  moveSome(anyway: boolean): boolean;
   moveAll(): void;
   /** The keys of all staged rows, each once. */
   waiting(): Iterable<RowKey>;

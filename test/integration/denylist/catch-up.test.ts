@@ -146,7 +146,7 @@ test('staged and moved rows are one table through commits, failures, restarts, a
         model.check(denylist);
         expect(tablesOf(path).inBoth).toBe(0);
       }
-      for (let beat = 0; beat < 16; beat += 1) commit([]);
+      for (let beat = 0; beat < 64; beat += 1) commit([]);
       model.check(denylist);
       expect(tablesOf(path)).toEqual({ waiting: 0, moved: model.rows.size, inBoth: 0 });
       pruneAll(denylist, ISSUERS, 2_500, 100);
@@ -189,7 +189,7 @@ test.each(MAKE)(
     const { waiting } = tablesOf(path);
     denylist.commit({ state: stateAt(100_001), cutoffs: [cutoff({ value: 'one' })] });
     expect(tablesOf(path).waiting).toBe(waiting);
-    for (let beat = 0; beat < 16; beat += 1) denylist.commit({ state: stateAt(100_002 + beat), cutoffs: [] });
+    for (let beat = 0; beat < 64; beat += 1) denylist.commit({ state: stateAt(100_002 + beat), cutoffs: [] });
     expect(tablesOf(path)).toEqual({ waiting: 0, moved: 100_041, inBoth: 0 });
     expect(missing(denylist)).toEqual([]);
   },
@@ -241,7 +241,7 @@ test('no row is moved while a large file is read into memory, and staged rows ar
   expect(values.filter((value) => again.row(LOG, 'sid', value) === undefined)).toEqual([]);
   expect(again.count()).toBe(100_000);
   // Pruning removes each row once, from memory too: the count is 0 then.
-  for (let beat = 0; beat < 16; beat += 1) again.commit({ state: stateAt(100_002), cutoffs: [] });
+  for (let beat = 0; beat < 64; beat += 1) again.commit({ state: stateAt(100_002), cutoffs: [] });
   pruneAll(again, [LOG], 2_001);
   expect(again.count()).toBe(0);
 });
@@ -270,6 +270,6 @@ test('pruning removes staged rows', () => {
   const cutoffs = Array.from({ length: 2_000 }, (_, index) => cutoff({ value: KINDS[index % 4]?.(index) ?? '' }));
   denylist.commit({ state: stateAt(2_000), cutoffs });
   let removed = 0;
-  for (let call = 0; call < 16; call += 1) removed += denylist.prune([LOG], 2_001);
+  for (let call = 0; call < 64; call += 1) removed += denylist.prune([LOG], 2_001);
   expect([removed, denylist.count()]).toEqual([2_000, 0]);
 });

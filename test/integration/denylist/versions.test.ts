@@ -38,8 +38,17 @@ const SCHEMAS: Readonly<Record<number, string>> = {
   3: TABLES,
   4: TABLES + STAGED,
   5: TABLES + STAGED + DIGEST,
+  6: `${withOrigins(TABLES + STAGED) + DIGEST}
+   CREATE TABLE origin (
+     id INTEGER PRIMARY KEY, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, UNIQUE (reason, epoch)
+   ) STRICT;`,
 };
-/** The sums that version 5 computed for the content below. */
+
+function withOrigins(tables: string): string {
+  return tables.replaceAll('reason INTEGER NOT NULL, epoch INTEGER NOT NULL', 'origin INTEGER NOT NULL');
+}
+
+/** The sums that versions 5 and 6 computed for the content below. */
 const SUMS_OF_5 = { rows: '28BEEBCE2885B1D2B14BBDBA38434DA7', logs: 'C990A74D1188F4DE6B777EF15ECA3A8D' };
 
 const STATE = {
@@ -90,8 +99,7 @@ function fileOf(version: number): string {
       expiresAt,
       session,
       txn,
-      numbers[reason],
-      numbers[epoch],
+      ...(version < 6 ? [numbers[reason], numbers[epoch]] : [originIn(file, numbers[reason], numbers[epoch])]),
       seq,
     ];
     const isStaged = index === 2 && version >= 4;
@@ -106,10 +114,16 @@ function fileOf(version: number): string {
     const digest = file.prepare('INSERT INTO digest VALUES (?, ?, ?)');
     digest.run('rows', Buffer.from(SUMS_OF_5.rows, 'hex'), ROWS.length);
     digest.run('logs', Buffer.from(SUMS_OF_5.logs, 'hex'), 3);
-    digest.run('version', Buffer.alloc(16), 5);
+    digest.run('version', Buffer.alloc(16), version);
   }
   file.close();
   return path;
+}
+
+function originIn(file: DatabaseSync, reason = 0, epoch = 0): number {
+  const known = file.prepare('SELECT id FROM origin WHERE reason = ? AND epoch = ?').get(reason, epoch);
+  if (known !== undefined) return Number(known.id);
+  return Number(file.prepare('INSERT INTO origin (reason, epoch) VALUES (?, ?)').run(reason, epoch).lastInsertRowid);
 }
 
 /** Expects the whole content after this version has opened the file. */
@@ -128,7 +142,7 @@ function expectAll(path: string, maxMemoryEntries?: number): void {
 }
 
 const VERSIONS = Object.keys(SCHEMAS).map(Number);
-const CURRENT = 6;
+const CURRENT = 7;
 
 function read(path: string, sql: string): unknown[] {
   const file = new DatabaseSync(path, { readOnly: true });
@@ -166,7 +180,8 @@ describe.each(VERSIONS)('a file of version %s', (version) => {
   test('has no free pages after the migration, and accepts new rows', () => {
     const path = fileOf(version);
     const file = new DatabaseSync(path);
-    const many = file.prepare("INSERT INTO cutoff VALUES (1, 2, ?, NULL, 2000, NULL, 'txn-1', 3, 4, 1)");
+    const origin = version < 6 ? '3, 4' : '1';
+    const many = file.prepare(`INSERT INTO cutoff VALUES (1, 2, ?, NULL, 2000, NULL, 'txn-1', ${origin}, 1)`);
     file.exec('BEGIN');
     for (let number = 0; number < 3_000; number += 1) many.run(`session-${number}`);
     file.exec('COMMIT');
