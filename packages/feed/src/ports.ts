@@ -15,6 +15,16 @@ export interface TransportRecord {
   readonly live: boolean;
   /** Whether the transport calls it an event, not a heartbeat. This proves nothing. Absent: the transport does not know. */
   readonly isEvent?: boolean;
+  /** The signed page that has `jws` among its events. Absent: it was delivered alone. */
+  readonly page?: SignedPage | undefined;
+}
+
+/** Consecutive events of the log with one signature for all of them. It is not verified yet. */
+export interface SignedPage {
+  /** Compact serialization of the JWS that has a digest of the events: see `createPageVerifier`. */
+  readonly signature: string;
+  /** The compact serializations of the events, in order. */
+  readonly events: readonly string[];
 }
 
 /** The position after which a transport starts to read. A transport that cannot find it starts earlier, never later. */
@@ -146,6 +156,11 @@ export interface LogSource {
   };
   /** Events with a seq above `after`, in order. */
   read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
+  /**
+   * Signs events of this log as a page. Undefined: another key than the present one has signed some of them. Absent: pages are not
+   * signed, and readers verify each event.
+   */
+  signPage?(events: readonly string[]): string | undefined;
   /**
    * Signs a heartbeat: reads the time first, then head and low watermark in one snapshot. A promise if that time must be durable before
    * it is published: the snapshot is then of the moment at which it is durable.

@@ -127,6 +127,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     log: issuer,
     store,
     encoder: signing.encoder,
+    pageSigner: signing.pageSigner,
     issuerClock,
     persistTime: transactions.persistTime,
     onAppend: transactions.onAppend,

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
@@ -6,17 +7,23 @@ import type { Algorithm } from './jwk.ts';
 import type { SignatureResults, SignatureThread, SignatureToCheck, ThreadSetup } from './thread.ts';
 import { checkHere, openSignatureThread } from './thread.ts';
 import type { VerifiedToken, VerifierOptions } from './verifier.ts';
-import { createVerification, verifierShape, verifyWith } from './verifier.ts';
+import { createVerification, isSameKey, verifierShape, verifyWith } from './verifier.ts';
 
 /** A verifier for thousands of tokens at a time. Other threads parse them and compute the signatures. */
 export interface BulkVerifier extends AsyncDisposable {
   /**
    * Verifies each of the texts as `Verifier.verify` does.
    *
+   * @param signedBy at the index of a text the key that has signed it in another way, which the caller has verified, such as by a digest
+   *   of many texts: its own signature is not computed if its header names the same key. Default: none has
    * @returns in order, the verified token, what the reader made of it, or the reason of its refusal
    * @throws TypeError when `at` is not a finite number; nothing else is thrown
    */
-  verifyAll(texts: readonly string[], at: EpochMillis): Promise<(VerifiedToken | TokenReading | RescindError)[]>;
+  verifyAll(
+    texts: readonly string[],
+    at: EpochMillis,
+    signedBy?: readonly (KeyObject | undefined)[],
+  ): Promise<(VerifiedToken | TokenReading | RescindError)[]>;
   /** Ends the threads; the calling thread finishes what is pending. Idempotent. */
   close(): Promise<void>;
 }
@@ -59,10 +66,12 @@ export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
   const threads = openSignatureThreads({ verifier, reader }, telemetry);
 
   /** Parses the header and finds the key; undefined: `verifyWith` refuses the text. */
-  function begin(text: string): SignatureToCheck | undefined {
+  function begin(text: string, signedBy: KeyObject | undefined): SignatureToCheck | undefined {
     try {
       const { header, signedLength } = verification.parseHeader(text);
-      return { text, signedLength, key: verification.findKey(header), alg: header.alg as Algorithm };
+      const key = verification.findKey(header);
+      const isKnown = signedBy !== undefined && isSameKey(key, signedBy);
+      return { text, signedLength, key, alg: header.alg as Algorithm, isKnown };
     } catch {
       return undefined;
     }
@@ -75,8 +84,8 @@ export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
   }
 
   return {
-    async verifyAll(texts, at) {
-      const begun = texts.map(begin);
+    async verifyAll(texts, at, signedBy = []) {
+      const begun = texts.map((text, index) => begin(text, signedBy[index]));
       const { valid, readings } = await threads.check(
         begun.filter((signature) => signature !== undefined),
         at,

@@ -10,6 +10,8 @@ import type { VerifiedToken, VerifierOptions } from './verifier.ts';
 export interface SignatureToCheck extends Omit<SignedParts, 'signature'> {
   readonly key: KeyObject;
   readonly alg: Algorithm;
+  /** Whether the key is known to have signed the text in another way: its signature is not computed. */
+  readonly isKnown: boolean;
 }
 
 /** The results of a list of signatures, in order. */
@@ -47,12 +49,12 @@ export interface SignatureRequest {
   readonly keys: readonly ThreadKey[];
   /** The texts, one after another. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of each text: its length, and the number of its key. */
+  /** Of each text: its length, the number of its key, and 1 if that is known to have signed it. */
   readonly texts: Uint32Array<ArrayBuffer>;
 }
 
 /** How many numbers each text has in `texts`. */
-export const NUMBERS_PER_TEXT = 2;
+export const NUMBERS_PER_TEXT = 3;
 
 /** A message of the thread. */
 export interface SignatureResponse {
@@ -90,8 +92,10 @@ interface PendingCheck {
 const BUFFER_BYTES = 512 * 1024;
 
 const isValid = (signature: SignatureToCheck) => {
-  const { key, alg, text, signedLength } = signature;
-  return isSignedBy(key, alg, signingInput(signature), Buffer.from(text.slice(signedLength + 1), 'base64url'));
+  const { key, alg, text, signedLength, isKnown } = signature;
+  return (
+    isKnown || isSignedBy(key, alg, signingInput(signature), Buffer.from(text.slice(signedLength + 1), 'base64url'))
+  );
 };
 
 /** Verifies signatures in the calling thread. */
@@ -156,8 +160,7 @@ export function openSignatureThread(setup: ThreadSetup, { answered, failed }: Th
       // Of characters beyond ASCII UTF-8 makes bytes that are no base64url: the thread refuses them.
       const length = bytes.write(signature.text, written, 'utf8');
       written += length;
-      texts[index * NUMBERS_PER_TEXT] = length;
-      texts[index * NUMBERS_PER_TEXT + 1] = numberOf(signature, added);
+      texts.set([length, numberOf(signature, added), signature.isKnown ? 1 : 0], index * NUMBERS_PER_TEXT);
     }
     return { id, at, keys: added, bytes, texts };
   }

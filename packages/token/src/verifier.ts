@@ -169,7 +169,7 @@ function isSignedOrRecent(key: KeyObject, token: CompactJwsParts): boolean {
 }
 
 /** Compares keys by content: a newly fetched set has other objects for the same keys. */
-function isSameKey(key: KeyObject, other: KeyObject): boolean {
+export function isSameKey(key: KeyObject, other: KeyObject): boolean {
   return key === other || key.equals(other);
 }
 

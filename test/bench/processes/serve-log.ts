@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { LogSource } from '@rescind/feed';
 import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed/event';
+import { createEventEncoder, createPageSigner } from '@rescind/feed/event';
 import { createSigner, publicJwks } from '@rescind/token/signing';
 import { EPOCH, eventId, LENGTH_BYTES, partsOf, readKey } from '../material/events.ts';
 import { ISSUER } from '../material/rows.ts';
@@ -34,10 +34,8 @@ function read(seq: number): string {
   return content.toString('latin1', start + LENGTH_BYTES, start + LENGTH_BYTES + content.readUInt32LE(start));
 }
 
-const encoder = createEventEncoder({
-  log: ISSUER,
-  sign: createSigner(readKey(directory, 'event'), { typ: 'secevent+jwt' }),
-});
+const key = readKey(directory, 'event');
+const encoder = createEventEncoder({ log: ISSUER, sign: createSigner(key, { typ: 'secevent+jwt' }) });
 const snapshot = () => ({ epoch: EPOCH, head: events, headId: eventId(events), lowWatermark: 1 });
 const source: LogSource = {
   log: ISSUER,
@@ -46,6 +44,11 @@ const source: LogSource = {
     Array.from({ length: Math.max(0, Math.min(limit, events - after)) }, (_, index) => {
       return { seq: after + index + 1, jws: read(after + index + 1) };
     }),
+  signPage: createPageSigner({
+    log: ISSUER,
+    kid: key.kid,
+    sign: (payload, typ) => createSigner(key, { typ })(payload),
+  }),
   heartbeat: () => ({ jws: encoder.heartbeat({ ...snapshot(), at: Date.now() }), epoch: EPOCH, head: events }),
   onAppend: () => () => undefined,
   receiveEvidence: () => undefined,
@@ -53,7 +56,7 @@ const source: LogSource = {
 const handler = createRevocationsHandler({ source, authenticate: createBasicAuthenticator({ bench: 'bench-secret' }) });
 const keys = {
   '/.well-known/jwks.json': publicJwks([readKey(directory, 'token')]),
-  '/.well-known/event-jwks.json': publicJwks([readKey(directory, 'event')]),
+  '/.well-known/event-jwks.json': publicJwks([key]),
 };
 const server = createServer((request, response) => {
   const found = Object.entries(keys).find(([path]) => path === request.url);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LogSource } from '@rescind/feed';
 import type { FetchedSet } from '@rescind/feed/core';
-import { createEventEncoder } from '@rescind/feed/event';
+import { createEventEncoder, createPageSigner } from '@rescind/feed/event';
 import type { FollowerKeys } from '@rescind/feed/follower';
 import type { CutOff } from '@rescind/revocation/cut-off';
 import { createKeySet } from '@rescind/token';
@@ -29,20 +29,25 @@ export function logout(sid: string): CutOff {
   return toCutOff({ iss: LOG, claim: 'sid', value: sid, expiresAt: Date.now() + HOUR, endsSession: true });
 }
 
-export function createSignedLog(): SignedLog {
+/** @param signsPages whether it signs pages, as an issuer of this version does. Default true */
+export function createSignedLog({ signsPages = true } = {}): SignedLog {
   const listeners = new Set<() => void>();
   const proofs: string[] = [];
   const signingKeys: SigningKey[] = [];
-  let encoder = newEncoder();
+  let { encoder, signPage } = newEpochKey();
   let epoch = '0000000001-aaaa';
   let rows: { seq: number; id: string; jws: string }[] = [];
   let fetched = keySet();
   const keyListeners = new Set<(set: FetchedSet) => void>();
 
-  function newEncoder() {
+  function newEpochKey() {
     const key = generateSigningKey();
     signingKeys.push(key);
-    return createEventEncoder({ log: LOG, sign: createSigner(key, { typ: 'secevent+jwt' }) });
+    const sign = (payload: object, typ: string) => createSigner(key, { typ })(payload);
+    return {
+      encoder: createEventEncoder({ log: LOG, sign: createSigner(key, { typ: 'secevent+jwt' }) }),
+      signPage: createPageSigner({ log: LOG, kid: key.kid, sign }),
+    };
   }
   function keySet() {
     return createKeySet(publicJwks(signingKeys));
@@ -59,6 +64,7 @@ export function createSignedLog(): SignedLog {
     log: LOG,
     snapshot,
     read: (after, limit) => rows.slice(after, after + limit),
+    ...(signsPages && { signPage: (events: readonly string[]) => signPage(events) }),
     heartbeat() {
       const at = Date.now();
       const now = snapshot();
@@ -94,7 +100,7 @@ export function createSignedLog(): SignedLog {
     changeEpoch(next) {
       epoch = next;
       rows = [];
-      encoder = newEncoder();
+      ({ encoder, signPage } = newEpochKey());
       tell();
     },
     keys: {

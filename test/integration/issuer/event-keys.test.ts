@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEventDecoder } from '@rescind/feed/event';
+import { createPageVerifier } from '@rescind/feed/testing';
 import { createManualClock } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
@@ -51,6 +52,27 @@ test('opens an epoch with another event key, and repeats in it only the rows tha
   expect(issuer.eventJwks().keys.map((key) => key.kid)).toEqual([kid, (await keyOf(issuer, 'former', 'event'))?.kid]);
   for (const answer of [over, alive]) expect(await verdictOf(issuer, answer)).toBe('ok');
   expect(await verdictOf(issuer, ended)).toBe('token_revoked');
+});
+
+test('signs pages of events, by the event key that signs now', async () => {
+  const keySetting = await openKeySetting();
+  const { issuer } = keySetting;
+  const textsOf = () => issuer.log.read(0, 10).map(({ jws }) => jws);
+  const sign = (events: readonly string[]) => issuer.log.signPage?.(events) ?? '';
+  const signerOf = (signature: string, events: readonly string[]) =>
+    createPageVerifier({ log: ISSUER, keys: createKeySet(issuer.eventJwks()) })({ signature, events });
+  for (const value of ['a', 'b'])
+    await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value, reason: 'key_compromised' }));
+  const [before, signature] = [textsOf(), sign(textsOf())];
+  expect(before).toHaveLength(2);
+  expect(kidOf(signature)).toBe(kidOf(before[0] ?? ''));
+  const signer = signerOf(signature, before);
+
+  const { kid } = await rotate(keySetting, 'event');
+  expect(issuer.log.signPage?.(before)).toBeUndefined();
+  const next = sign(textsOf());
+  expect(kidOf(next)).toBe(kid);
+  expect(signerOf(next, textsOf()).equals(signer)).toBe(false);
 });
 
 test('publishes the next event key before it signs, and a former one as long as the topic retains its records', async () => {

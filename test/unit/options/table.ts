@@ -12,7 +12,7 @@ import { openFleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
 import { createRevocationsHandler, httpTransport } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed/core';
-import { createEventDecoder, createEventEncoder } from '@rescind/feed/event';
+import { createEventDecoder, createEventEncoder, createPageSigner } from '@rescind/feed/event';
 import { openFollower } from '@rescind/feed/follower';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
@@ -282,6 +282,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   createRelayCore: [createRelayCore, { limit: 1 }],
   createEventDecoder: [createEventDecoder, { log: ISSUER, issuers: [ISSUER], keys }],
   createEventEncoder: [createEventEncoder, { log: ISSUER, sign: method }],
+  createPageSigner: [createPageSigner, { log: ISSUER, kid: 'key-1', sign: method }],
   memoryTransport: [memoryTransport, { log: createMemoryLog(), name: 'memory', abilities: { stallMs: 1 } }],
   createFollowerCore: [
     createFollowerCore,

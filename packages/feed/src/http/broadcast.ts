@@ -2,10 +2,15 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import type { Listener, StandbyListener, StandbyStreams } from './standby.ts';
 import { createStandbyStreams, whenSigned } from './standby.ts';
-import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
+import { EVENT_NAME, HEARTBEAT_NAME, MAX_PAGE_CHARS, PAGE_NAME } from './stream.ts';
 
-/** Events of one read for one reader, if they fit into its buffer. */
+/**
+ * Events of one read for one reader, if they fit into its buffer. A read ends at a multiple of it, so that readers from any position
+ * soon read the same pages, each signed once.
+ */
 const READ_LIMIT = 100;
+/** For fewer events a signature of the page, some ten verifications, costs more than it saves. */
+const MIN_PAGE_EVENTS = 16;
 /** Chunks kept during a delivery to the standby streams, of 131 kB each. */
 const MAX_CHUNKS = 32;
 
@@ -19,6 +24,11 @@ interface Chunk {
   readonly full: boolean;
 }
 
+interface ChunkOptions {
+  readonly maxRows?: number | undefined;
+  readonly asPage?: boolean;
+}
+
 export interface Broadcast {
   add(listener: StandbyListener, isStandby: boolean): void;
   remove(listener: StandbyListener, isStandby: boolean): void;
@@ -28,8 +38,11 @@ export interface Broadcast {
   opening(): SignedHeartbeat | Promise<SignedHeartbeat>;
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
-  /** The events after a position, at most `most`; readers at the same position share one read. */
-  chunk(after: number, maxRows?: number): Chunk;
+  /**
+   * The events after a position, at most `maxRows`; readers at the same position share one read. `asPage`: as a signed page, if more
+   * events follow.
+   */
+  chunk(after: number, options?: ChunkOptions): Chunk;
   close(): void;
 }
 
@@ -125,12 +138,12 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       buffered += by;
       if (by > 0 && buffered > bufferBytes) shed();
     },
-    chunk(after, maxRows = READ_LIMIT) {
-      const limit = Math.min(READ_LIMIT, maxRows);
-      const key = `${after} ${limit}`;
+    chunk(after, { maxRows = READ_LIMIT, asPage = false } = {}) {
+      const limit = Math.min(READ_LIMIT - (after % READ_LIMIT), maxRows);
+      const key = `${after} ${limit} ${asPage}`;
       const known = chunks.get(key);
       if (known !== undefined) return known;
-      const chunk = readChunk(source, after, limit, readerBufferBytes);
+      const chunk = readChunk(source, { after, limit, asPage, maxBytes: readerBufferBytes });
       // Readers that catch up have different positions, so only the end of the log is kept, until it moves. All standby streams
       // begin a delivery at the same position.
       if (!chunk.full || (standby.isDelivering() && chunks.size < MAX_CHUNKS)) chunks.set(key, chunk);
@@ -144,17 +157,30 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   };
 }
 
-function readChunk(source: LogSource, after: number, limit: number, maxBytes: number): Chunk {
+interface ChunkToRead {
+  readonly after: number;
+  readonly limit: number;
+  readonly asPage: boolean;
+  readonly maxBytes: number;
+}
+
+function readChunk(source: LogSource, { after, limit, asPage, maxBytes }: ChunkToRead): Chunk {
   const read = source.read(after, limit);
-  const rows = withinBytes(read, maxBytes);
+  const rows = withinBytes(read, asPage ? Math.min(maxBytes, MAX_PAGE_CHARS) : maxBytes);
   const { epoch } = source.snapshot();
-  const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\n${eventText(jws)}`).join('');
-  return {
-    epoch,
-    text,
-    upTo: rows.at(-1)?.seq ?? after,
-    full: rows.length < read.length || rows.length === limit,
-  };
+  const upTo = rows.at(-1)?.seq ?? after;
+  const full = rows.length < read.length || rows.length === limit;
+  const page = asPage && full ? pageText(source, `${epoch}:${upTo}`, rows) : undefined;
+  const text = page ?? rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\n${eventText(jws)}`).join('');
+  return { epoch, text, upTo, full };
+}
+
+/** Undefined: these events are not worth a signature, or are not signed by the present key. */
+function pageText(source: LogSource, id: string, rows: readonly { readonly jws: string }[]): string | undefined {
+  const events = rows.map(({ jws }) => jws);
+  const signature = events.length < MIN_PAGE_EVENTS ? undefined : source.signPage?.(events);
+  if (signature === undefined) return undefined;
+  return `id: ${id}\nevent: ${PAGE_NAME}\n${[signature, ...events].map((line) => `data: ${line}\n`).join('')}\n`;
 }
 
 /** The first rows that fit, at least one. */

@@ -10,7 +10,7 @@ import { receiveReport } from '../reports/receive.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { Reader } from './reader.ts';
 import { openReader } from './reader.ts';
-import { MAX_EVENT_CHARS, STANDBY_QUERY } from './stream.ts';
+import { MAX_EVENT_CHARS, PAGES_QUERY, STANDBY_QUERY } from './stream.ts';
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 /** Instances of one service share its credential: a large fleet, and no more. */
@@ -97,7 +97,8 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   let closed = false;
 
   const stream = (client: string, request: IncomingMessage, response: ServerResponse) => {
-    const isStandby = isForStandby(request);
+    const isStandby = hasQuery(request, STANDBY_QUERY);
+    const withPages = hasQuery(request, PAGES_QUERY);
     const connections = isStandby ? standbyOf : readersOf;
     const open = (opening: SignedHeartbeat) => {
       const reader = openReader({
@@ -107,6 +108,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
         opening,
         lastEventId: request.headers['last-event-id'],
         isStandby,
+        withPages,
         telemetry,
         stuckMs,
         onEnd() {
@@ -196,10 +198,10 @@ function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): s
   return path.replace(/\/+$/, '');
 }
 
-/** `?quiet`, with or without a value. */
-function isForStandby({ url = '' }: IncomingMessage): boolean {
+/** Whether the request has a query parameter, such as `?quiet`, with or without a value. */
+function hasQuery({ url = '' }: IncomingMessage, name: string): boolean {
   const query = url.indexOf('?');
-  return query !== -1 && new URLSearchParams(url.slice(query)).has(STANDBY_QUERY);
+  return query !== -1 && new URLSearchParams(url.slice(query)).has(name);
 }
 
 /** The connections of each client. */

@@ -17,6 +17,8 @@ interface ReaderOptions {
   readonly lastEventId: string | string[] | undefined;
   /** Writes heartbeats only, until `deliver` is called. */
   readonly isStandby: boolean;
+  /** Writes events that are not the last of the log as signed pages. */
+  readonly withPages: boolean;
   readonly telemetry: Telemetry;
   readonly stuckMs: DurationMs;
   /** Called once, at the end of the connection, for any reason. */
@@ -105,7 +107,7 @@ export function openReader(options: ReaderOptions): Reader {
         sent = Math.max(sent, skipped.resume);
         skipped = undefined;
       }
-      const chunk = broadcast.chunk(sent, skipped && skipped.until - sent);
+      const chunk = broadcast.chunk(sent, { maxRows: skipped && skipped.until - sent, asPage: options.withPages });
       if (chunk.epoch !== epoch) return endEpoch();
       if (chunk.text === '') break;
       sent = chunk.upTo;

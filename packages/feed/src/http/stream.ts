@@ -5,6 +5,11 @@ import type { TransportRecord } from '../ports.ts';
 /** The names of the server-sent events. */
 export const EVENT_NAME = 'revocation';
 export const HEARTBEAT_NAME = 'heartbeat';
+/** Its first line is the signature of a page, and each other line an event. */
+export const PAGE_NAME = 'page';
+
+/** The query of a request for signed pages. An issuer that does not know it sends each event alone. */
+export const PAGES_QUERY = 'pages';
 
 /** The query of a request for a standby stream. An issuer that knows it answers with this header. */
 export const STANDBY_QUERY = 'quiet';
@@ -13,6 +18,8 @@ export const STANDBY = 'quiet';
 
 /** Most characters of one server-sent event. A signed event of a thousand entries has about as many; more is an attack. */
 export const MAX_EVENT_CHARS = 256 * 1024;
+/** Most characters of the events of a page: half, since the signature and the line feeds come in addition. */
+export const MAX_PAGE_CHARS = MAX_EVENT_CHARS / 2;
 
 /** Records delivered at a time: limits the memory of a step and the length of its transaction. */
 const BATCH = 500;
@@ -75,13 +82,14 @@ export async function readEventStream(body: AsyncIterable<Uint8Array>, handlers:
       if (error.type === 'max-buffer-size-exceeded') oversized = true;
     },
     onEvent: ({ event, data }) => {
-      if (event !== EVENT_NAME && event !== HEARTBEAT_NAME) return handlers.ignored();
+      if (event !== EVENT_NAME && event !== HEARTBEAT_NAME && event !== PAGE_NAME) return handlers.ignored();
       if (data.length > MAX_EVENT_CHARS) {
         oversized = true;
         return;
       }
       if (event === HEARTBEAT_NAME) live = true;
-      pending.push({ jws: data, hint: null, live, isEvent: event === EVENT_NAME });
+      if (event === PAGE_NAME) pending.push(...recordsOf(data, live));
+      else pending.push({ jws: data, hint: null, live, isEvent: event === EVENT_NAME });
     },
   });
   const decoder = new TextDecoder();
@@ -103,4 +111,10 @@ export async function readEventStream(body: AsyncIterable<Uint8Array>, handlers:
     // Closes the connection, or rejects because it has failed already: either way nothing is left to read.
     reader.return?.()?.catch(() => undefined);
   }
+}
+
+function recordsOf(data: string, live: boolean): TransportRecord[] {
+  const [signature = '', ...events] = data.split('\n');
+  const page = { signature, events };
+  return events.map((jws) => ({ jws, hint: null, live, isEvent: true, page }));
 }

@@ -8,7 +8,15 @@ import { nodeFetch } from '@rescind/token/fetch';
 import { createBackoff } from '../backoff.ts';
 import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
 import { submitReport } from '../reports/submit.ts';
-import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
+import {
+  ConnectionLost,
+  createStallTimer,
+  PAGES_QUERY,
+  readEventStream,
+  STANDBY,
+  STANDBY_QUERY,
+  STREAM_HEADER,
+} from './stream.ts';
 
 /** A heartbeat is sent every second: five missed ones are not jitter. */
 const STALL_MS: DurationMs = 5_000;
@@ -229,7 +237,7 @@ async function readOnce(
 async function request(settings: HttpTransportSettings, sink: TransportSink, signal: AbortSignal): Promise<FetchBody> {
   const { url, isStandby } = settings;
   const { epoch, seq } = sink.start();
-  const response = await settings.fetch(isStandby ? `${url}?${STANDBY_QUERY}` : url, {
+  const response = await settings.fetch(`${url}?${isStandby ? STANDBY_QUERY : PAGES_QUERY}`, {
     headers: {
       accept: 'text/event-stream',
       'accept-encoding': 'identity',

@@ -1,6 +1,6 @@
 import type { Acknowledgements, LogSource } from '@rescind/feed';
 import type { EventDecoder, EventEncoder } from '@rescind/feed/event';
-import { createEventDecoder, createEventEncoder } from '@rescind/feed/event';
+import { createEventDecoder, createEventEncoder, createPageSigner } from '@rescind/feed/event';
 import type { EpochMillis } from '@rescind/revocation';
 import type { IssuerClock } from '@rescind/revocation/issuer-clock';
 import { isLeading } from '@rescind/revocation/issuer-clock';
@@ -10,11 +10,15 @@ import type { Keyring } from '../keys/keyring.ts';
 import type { Store } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 
+type PageSigner = NonNullable<LogSource['signPage']>;
+
 interface LogSourceOptions {
   readonly log: string;
   readonly store: Pick<Store, 'log'>;
   /** The encoder of the event key with this kid. */
   readonly encoder: (kid: string | undefined) => EventEncoder;
+  /** The page signer of the event key with this kid. */
+  readonly pageSigner: (kid: string | undefined) => PageSigner;
   readonly issuerClock: Pick<IssuerClock, 'heartbeat' | 'leadMs'>;
   readonly persistTime: Transactions['persistTime'];
   readonly onAppend: LogSource['onAppend'];
@@ -25,7 +29,8 @@ interface LogSourceOptions {
 
 /** The log of record, as streams and the relay read it. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, store, encoder, issuerClock, persistTime, onAppend, receiveEvidence, receiveReport } = options;
+  const { log, store, encoder, pageSigner, issuerClock, persistTime, onAppend, receiveEvidence, receiveReport } =
+    options;
 
   function snapshot(): ReturnType<LogSource['snapshot']> {
     const identity = store.log.identity();
@@ -51,6 +56,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     log,
     snapshot,
     read: (after, limit) => store.log.read(after, limit),
+    signPage: (events) => pageSigner(store.log.eventKid())(events),
     heartbeat() {
       // The time is read before the head, so that whatever was acknowledged before this time is at or below the head.
       const { at, wall } = issuerClock.heartbeat();
@@ -79,6 +85,8 @@ interface EventSigning {
    */
   encoder(kid?: string): EventEncoder;
   encoderFor(key: SigningKey): EventEncoder;
+  /** As `encoder`. */
+  pageSigner(kid?: string): PageSigner;
   /** The encoder of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
   encoderOf(kid: string | undefined): EventEncoder;
   readonly decoder: EventDecoder;
@@ -87,11 +95,13 @@ interface EventSigning {
 /** Signs with the present event key, and decodes what any event key has signed. */
 export function createEventSigning(log: string, keyring: Keyring, issuers: readonly string[] = [log]): EventSigning {
   const encoders = new Map<string, EventEncoder>();
+  let pages: { readonly kid: string; readonly sign: PageSigner } | undefined;
   const decoder = createEventDecoder({ log, issuers, keys: keyring });
   return {
     decoder,
     encoder: (kid) => encoderFor(keyring.active(kid)),
     encoderFor,
+    pageSigner: (kid) => pageSignerFor(keyring.active(kid)),
     encoderOf: (kid) => encoderFor(keyring.requireSigning(kid)),
   };
 
@@ -101,5 +111,13 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
     const encoder = createEventEncoder({ log, sign: createSigner(key, { typ: EVENT_TYPE }) });
     encoders.set(key.kid, encoder);
     return encoder;
+  }
+
+  /** One is kept: pages of the keys before are not signed. */
+  function pageSignerFor(key: SigningKey): PageSigner {
+    if (pages?.kid === key.kid) return pages.sign;
+    const sign = (payload: object, typ: string) => createSigner(key, { typ })(payload);
+    pages = { kid: key.kid, sign: createPageSigner({ log, kid: key.kid, sign }) };
+    return pages.sign;
   }
 }

@@ -151,6 +151,12 @@ export const FOLLOWER_METRICS = {
       ],
     },
   },
+  rescind_feed_pages_total: {
+    type: 'counter',
+    unit: 'pages',
+    help: 'Signed pages of a catch-up by HTTP; each event of an invalid one is verified by its own signature',
+    labels: { result: ['valid', 'invalid'] },
+  },
   rescind_feed_ignored_total: {
     type: 'counter',
     unit: 'messages',

@@ -116,7 +116,7 @@ export function revocationsOperations(revocations: RevocationsHandler): Operatio
       path: '/revocations',
       summary: 'The log of revocations, as server-sent events',
       description:
-        'Signed events (`event: revocation`, `id: <epoch>:<seq>`) and a heartbeat a second, from `Last-Event-ID` on. With `?quiet` it is a standby stream (`Rescind-Stream: quiet`): a heartbeat at once and each 10 s, and events only while Kafka does not acknowledge them in time.',
+        'Signed events (`event: revocation`, `id: <epoch>:<seq>`) and a heartbeat a second, from `Last-Event-ID` on. With `?quiet` it is a standby stream (`Rescind-Stream: quiet`): a heartbeat at once and each 10 s, and events only while Kafka does not acknowledge them in time. With `?pages` events that are not the last of the log may come as signed pages (`event: page`).',
       tag: 'Log',
       security: 'feed',
       responses: { 200: { description: 'A stream that does not end', type: 'text/event-stream', schema: z.string() } },
