@@ -14,10 +14,10 @@ const BATCH_RECORDS = 256;
 /** So many at once are part of a catch-up: for fewer, a thread costs more than it saves. */
 const BULK_RECORDS = 16;
 /**
- * Concurrent batches: others are verified in another thread while this one commits. Enough (80 ms of signatures, 5 MB) that the other
- * thread has work while SQLite copies its log into the file.
+ * Concurrent batches: others are verified in another thread while this one commits. Enough (30 ms of signatures, 2 MB) that the other
+ * thread has work while this one moves rows; with more, objects live so long that each collection of garbage is a pause of 10 ms.
  */
-const CONCURRENT_BATCHES = 16;
+const CONCURRENT_BATCHES = 6;
 
 /** The keys of the log's events, as the follower needs them. */
 export interface FollowerKeys extends EventKeys {
@@ -225,7 +225,9 @@ function createPipeline(most: number, ahead: number, prepare: Prepare): Pipeline
     const prepared = prepare(batch);
     last = last.then(async () => {
       await (await prepared)();
-      // The other thread returns several results at a time: other work of this thread runs between two batches.
+      // The other thread returns several results at a time: other work of this thread runs between two batches, and between a batch
+      // and what its store does in a turn of its own.
+      await turn();
       await turn();
       underWay -= 1;
       beginPending();
