@@ -1,4 +1,4 @@
-import { Card, Link } from '@rescind/dev-page';
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { useMemo } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { Curve } from './curve.tsx';
@@ -11,6 +11,8 @@ const SECOND_MS = 1_000;
 /** The age from which a view is degraded. */
 const DEGRADED_MS = 10_000;
 const SHOWN = 10;
+/** How long Kafka may take to acknowledge a revocation before the page says so. */
+const UNACKNOWLEDGED_MS = 5_000;
 
 /** One sentence and five numbers: whether all is well. */
 export function Now() {
@@ -30,9 +32,10 @@ export function Now() {
         {all.length === 0
           ? 'No instance reports yet'
           : live === all.length
-            ? `All ${countText(all.length, 'instance')} deny what was revoked up to ${clockText(now - (oldest ?? 0))}`
+            ? `${all.length === 1 ? 'The only instance denies' : `All ${countText(all.length, 'instance')} deny`} what was revoked up to ${clockText(now - (oldest ?? 0))}`
             : `${live} of ${countText(all.length, 'instance')} deny what was revoked; ${lost + behind + unknown} may not`}
       </Title>
+      <Unacknowledged />
       <ul class="numbers">
         <Figure to="/fleet" name="Instances live" value={`${live}`} of={`of ${all.length}`} isBad={live < all.length} />
         <Figure
@@ -81,6 +84,24 @@ export function Now() {
         )}
       </Card>
     </>
+  );
+}
+
+/** While Kafka is away every number is good: instances read the log by HTTP. The operator has to know that nothing else is left. */
+function Unacknowledged() {
+  const { instances, revocations } = useLive();
+  const { now } = useTime();
+  const late = revocations.filter((one) => !one.published && now - one.appendedAt > UNACKNOWLEDGED_MS);
+  const oldest = late.at(-1);
+  if (oldest === undefined) return null;
+  const live = [...instances.values()].filter(({ state }) => state === 'live');
+  const byHttp = live.filter(({ transport }) => transport === 'http').length;
+  return (
+    <Notice kind="info">
+      {`Kafka has not acknowledged ${countText(late.length, 'revocation')} since ${clockText(oldest.appendedAt)}. `}
+      {`${byHttp} of ${countText(live.length, 'instance')} read the log by HTTP. `}
+      <code>rescind doctor --only kafka</code>
+    </Notice>
   );
 }
 
