@@ -18,7 +18,7 @@ const CURES: Readonly<Record<string, string>> = {
   storage: see('look at the disk of the issuer', 'monitoring'),
   keys: see('rotate the key: rescind keys rotate', 'monitoring'),
   relay: see('look at the brokers', 'kafka-is-down'),
-  kafka: see('change the setting of the topic that is named', 'monitoring'),
+  kafka: see('look at the brokers, or change the setting of the topic that is named', 'kafka-is-down'),
   clock: see('correct the clock', 'the-issuers-clock'),
   configuration: see('correct the file that is named', 'configuration-changes-without-a-restart'),
 };
