@@ -322,14 +322,15 @@ export function openRelay(options: RelayOptions): Relay {
       const refusing = isRefusing();
       const { acknowledgements } = state;
       const isLate = isTooLate(acknowledgements, clock.monotonic());
+      const usual = usualMs(acknowledgements);
       return {
         name: 'relay',
         status: refusing || lastError !== null || isLate ? 'warn' : 'pass',
         lagEvents: lag(),
         sentSeq: state.sentSeq,
         failures: state.failures,
-        acknowledgementMs: usualMs(acknowledgements),
-        patienceMs: acknowledgements.patienceMs,
+        acknowledgementMs: usual && Math.round(usual),
+        patienceMs: Math.round(acknowledgements.patienceMs),
         standbyDelivery: isDelivering,
         lastError: refusing ? 'the database was restored: nothing is published' : lastError,
       };
