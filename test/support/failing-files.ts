@@ -4,6 +4,8 @@ import { basename } from 'node:path';
 
 /** The steps of an atomic write, in their order; `fsync_directory` comes after the rename. */
 export const WRITE_STEPS = ['open', 'write', 'fsync', 'rename', 'fsync_directory'] as const;
+/** The steps of a write in place. */
+export const OVERWRITE_STEPS = ['open', 'write', 'fsync'] as const;
 export type WriteStep = (typeof WRITE_STEPS)[number];
 
 export interface FailingFiles {
@@ -17,7 +19,7 @@ export interface FailingFiles {
  * half of the text. With `kill` the process ends by SIGKILL at that step instead. Works in this process alone.
  */
 export function failFiles(step: WriteStep, name: string, kill = false): FailingFiles {
-  const { openSync, writeFileSync, fsyncSync, renameSync } = fs;
+  const { openSync, writeFileSync, writeSync, fsyncSync, fdatasyncSync, renameSync } = fs;
   const paths = new Map<number, string>();
   let failures = 0;
   let renamed = false;
@@ -41,6 +43,15 @@ export function failFiles(step: WriteStep, name: string, kill = false): FailingF
       writeFileSync(file, isHalf ? text.slice(0, text.length / 2) : text, options);
       if (isHalf || (step === 'fsync' && typeof file === 'string' && concerns(path))) fail();
     },
+    writeSync(file: number, text: string, at: number) {
+      const isHalf = step === 'write' && concerns(paths.get(file));
+      const written = writeSync(file, isHalf ? text.slice(0, text.trimEnd().length / 2) : text, at);
+      return isHalf ? fail() : written;
+    },
+    fdatasyncSync(file: number) {
+      if (step === 'fsync' && concerns(paths.get(file))) fail();
+      fdatasyncSync(file);
+    },
     fsyncSync(file: number) {
       const path = paths.get(file);
       if (step === 'fsync' && concerns(path)) fail();
@@ -57,7 +68,7 @@ export function failFiles(step: WriteStep, name: string, kill = false): FailingF
   return {
     failures: () => failures,
     restore() {
-      Object.assign(fs, { openSync, writeFileSync, fsyncSync, renameSync });
+      Object.assign(fs, { openSync, writeFileSync, writeSync, fsyncSync, fdatasyncSync, renameSync });
       syncBuiltinESMExports();
     },
   };

@@ -204,7 +204,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     await refusals.close();
-    transactions.stop();
+    await transactions.stop();
     await maintenance.close();
     await relay?.close();
     await instances.close();

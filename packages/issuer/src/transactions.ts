@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventEncoder } from '@rescind/feed/event';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { ClockFloor, IssuerClock } from '@rescind/revocation/issuer-clock';
-import type { HighWatermarkFile } from './keys/high-watermark.ts';
+import type { HighWatermark, HighWatermarkFile } from './keys/high-watermark.ts';
 import type { ReadOnlyLatch, Storage } from './storage.ts';
 import type { Store, StoreTransaction } from './store/store.ts';
 import type { Transaction } from './transaction.ts';
@@ -58,8 +59,8 @@ export interface Transactions {
   onAppend(listener: () => void): () => void;
   /** Retries a failed write, by a small one: so the issuer notices that the storage works again. */
   probe(): Promise<void>;
-  /** From now on every call rejects with `stopping`. */
-  stop(): void;
+  /** From now on every call rejects with `stopping`. Resolves when the high-water mark of the last commit is written. */
+  stop(): Promise<void>;
 }
 
 interface TransactionsOptions {
@@ -86,6 +87,10 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   const listeners = new Set<() => void>();
   const contexts = new AsyncLocalStorage<{ isOpen: boolean }>();
   let stopped = false;
+  /** The mark of the last commit, which is not written yet. */
+  let unmarked: HighWatermark | undefined;
+  /** Resolves when every mark until now is written. */
+  let marking: Promise<void> = Promise.resolve();
 
   function requireOutside(): void {
     if (contexts.getStore()?.isOpen !== true) return;
@@ -120,14 +125,24 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     highWatermark.write({ ...known, next: epoch });
   }
 
-  /** Writes the high-water mark before the response, so that a restored database is detected, whatever responses were sent. */
-  function writeHighWatermark(): void {
+  /**
+   * Writes the high-water mark before the response, so that a restored database is detected, whatever responses were sent. It is written in
+   * the next turn of the event loop: what listeners publish leaves the process first, and commits of one turn share one write.
+   */
+  function writeHighWatermark(): Promise<void> {
     const identity = store.log.identity();
-    if (identity === undefined) return;
+    if (identity === undefined) return marking;
+    const { epoch, head, last: id } = identity;
+    if (unmarked === undefined) marking = nextTurn().then(markNow);
+    unmarked = { epoch, head, id };
+    return marking;
+  }
+
+  function markNow(): void {
+    const mark = unmarked;
+    unmarked = undefined;
     // Does not throw: the revocation is durable, and the response must state that.
-    storage.writeHighWatermark(() =>
-      highWatermark.write({ epoch: identity.epoch, head: identity.head, id: identity.last }),
-    );
+    if (mark !== undefined) storage.writeHighWatermark(() => highWatermark.write(mark));
   }
 
   /** Work that fails here is done at the next start. */
@@ -163,10 +178,11 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     };
     const result = await storage.write(() => store.transaction(commit));
     clockFloor.notePersisted(floor);
-    if (isLogChanged) writeHighWatermark();
+    const marked = isLogChanged ? writeHighWatermark() : undefined;
     // Before listeners read the log: the keyrings must have the keys of the opened epoch.
     for (const then of after) await attempt(then);
     if (isLogChanged) for (const listener of listeners) queueMicrotask(listener);
+    await marked;
     return result;
   }
 
@@ -199,7 +215,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       clockFloor.notePersisted(at);
     },
     async probe() {
-      if (storage.outage('high_water') !== null) writeHighWatermark();
+      if (storage.outage('high_water') !== null) await writeHighWatermark();
       if (storage.outage('database') !== null) {
         await run(async (transaction) => {
           await transaction.store.meta.raiseClockFloor(transaction.now());
@@ -210,8 +226,9 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    stop() {
+    async stop() {
       stopped = true;
+      await marking;
     },
   };
 }

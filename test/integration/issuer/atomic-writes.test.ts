@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { signingKeyFromPem } from '@rescind/token/signing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WriteStep } from '../../support/failing-files.ts';
-import { failFiles, WRITE_STEPS } from '../../support/failing-files.ts';
-import { waitFor } from '../../support/wait.ts';
+import { failFiles, OVERWRITE_STEPS, WRITE_STEPS } from '../../support/failing-files.ts';
+import { markOf, marksOf } from './backup.ts';
 import type { IssuerSetting } from './issuer-setting.ts';
 import { codeOf, createIssuerSetting, login, verdictOf } from './issuer-setting.ts';
 
@@ -74,28 +74,52 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     expect(readdirSync(setting.keysPath)).toContain(`token-${kid}.pem`);
     expect(await verdictOf(again, await login(again))).toBe('ok');
   });
+});
 
+describe.each(OVERWRITE_STEPS)('a write in place of which %s fails', (step) => {
   test('leaves the former or the new high-water mark, and keeps every acknowledged write', async () => {
     const setting = createIssuerSetting();
     const issuer = await setting.open();
-    const mark = () => JSON.parse(readFileSync(join(setting.keysPath, MARK), 'utf8'));
-    const before = mark();
-    const failing = fail(step, MARK);
     const answer = await login(issuer);
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'eve', reason: 'logout_everywhere' }));
+    const before = marksOf(setting).at(-1);
+    const failing = fail(step, MARK);
     await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
-    await waitFor('the write of the high-water mark has failed', () => failing.failures() > 0);
+    expect(failing.failures()).toBe(1);
     expect(await verdictOf(issuer, answer)).toBe('token_revoked');
-    const { epoch, head } = mark();
-    expect(epoch).toBe(before.epoch);
-    expect([before.head, before.head + 1]).toContain(head);
+    const after = marksOf(setting);
+    expect(after).toContainEqual(before);
+    expect(after.at(-1)?.head).toBe(step === 'fsync' ? 2 : 1);
     failing.restore();
-    expectNothingTorn(setting);
     await issuer.close();
     const again = await setting.open();
     expect(again.refusingWrites()).toBeNull();
     expect(await verdictOf(again, answer)).toBe('token_revoked');
-    expect(mark().head).toBe(before.head + 1);
+    expect(marksOf(setting)).toMatchObject([{ head: 2 }]);
   });
+
+  test('is tried again in the same line by the next write', async () => {
+    const setting = createIssuerSetting();
+    const issuer = await setting.open();
+    const revoke = () => issuer.transaction((tx) => tx.endAllSessions({ sub: 'eve', reason: 'logout_everywhere' }));
+    await revoke();
+    const failing = fail(step, MARK);
+    await revoke();
+    expect(marksOf(setting)).toContainEqual(expect.objectContaining({ head: 1 }));
+    failing.restore();
+    await revoke();
+    expect(marksOf(setting).map(({ head }) => head)).toEqual([1, 3]);
+    await revoke();
+    expect(marksOf(setting).map(({ head }) => head)).toEqual([3, 4]);
+  });
+});
+
+test('writes the high-water mark anew when an operator has removed its file', async () => {
+  const setting = createIssuerSetting();
+  const issuer = await setting.open();
+  rmSync(markOf(setting));
+  await issuer.transaction((tx) => tx.endAllSessions({ sub: 'eve', reason: 'logout_everywhere' }));
+  expect(marksOf(setting)).toMatchObject([{ head: 1 }]);
 });
 
 test('ignores and removes the temporary file of a killed process at the next start', async () => {

@@ -1,4 +1,4 @@
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
 import { restoreIssuer } from '@rescind/issuer';
@@ -19,6 +19,19 @@ import {
 } from './issuer-setting.ts';
 
 export const markOf = (setting: IssuerSetting) => join(setting.keysPath, 'high-water.json');
+
+/** The marks in the file of the high-water mark, the newest last. A line that is torn is left out. */
+export function marksOf(setting: IssuerSetting): { epoch: string; head: number; id: string | null; next?: string }[] {
+  const lines = readFileSync(markOf(setting), 'utf8').split('\n');
+  const marks = lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return [];
+    }
+  });
+  return marks.toSorted((a, b) => (a.epoch === b.epoch ? a.head - b.head : a.epoch > b.epoch ? 1 : -1));
+}
 
 function takeBackup(setting: IssuerSetting, issuer: Issuer): void {
   const path = join(setting.directory, 'backup.db');

@@ -6,7 +6,7 @@ import { createManualClock } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { markOf, restore } from './backup.ts';
+import { markOf, marksOf, restore } from './backup.ts';
 import {
   createIssuerSetting,
   decoderOf,
@@ -147,7 +147,7 @@ test('detects no restored database after a crash between the new epoch and the h
   const keySetting = await openKeySetting();
   const { setting } = keySetting;
   await keySetting.issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
-  const before = JSON.parse(readFileSync(markOf(setting), 'utf8'));
+  const before = marksOf(setting).at(-1);
   await rotate(keySetting, 'event');
   const { epoch } = keySetting.issuer.log.snapshot();
   await keySetting.issuer.close();

@@ -3,6 +3,7 @@ import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
+import { marksOf } from './backup.ts';
 import { createIssuerSetting, decoderOf, loginAndLogout, payloadOf, Topic } from './issuer-setting.ts';
 
 const DEADLINE = 20_000;
@@ -17,6 +18,28 @@ async function everythingIsThere(issuer: Issuer, topic: Topic): Promise<void> {
 }
 
 describe('the relay', () => {
+  test('publishes an event before the high-water mark is written, and the caller gets the response after it', async () => {
+    const setting = createIssuerSetting();
+    const topic = new Topic();
+    const publisher = topic.publisher();
+    const headOfMark = () => marksOf(setting).at(-1)?.head;
+    const heads: unknown[] = [];
+    const issuer = await setting.open({
+      publisher: {
+        ...publisher,
+        publish(records) {
+          if (records.some((jws) => payloadOf(jws).seq === 2)) heads.push(headOfMark());
+          return publisher.publish(records);
+        },
+      },
+    });
+    await issuer.ready;
+    await loginAndLogout(issuer);
+    await waitFor('the first event is acknowledged', () => issuer.health().some(({ sentSeq }) => sentSeq === 1));
+    await loginAndLogout(issuer);
+    expect([heads, headOfMark()]).toEqual([[1], 2]);
+  });
+
   test('publishes each event in order, and a heartbeat each second whose head has been sent before it', async () => {
     const topic = new Topic();
     const counted: string[] = [];

@@ -68,16 +68,21 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     expect(logged(service, 'storage_recovered').length).toBeGreaterThan(0);
   });
 
-  test('reports a full disk of the keys and the high-water mark, and continues to serve durable state', async () => {
+  test('writes the high-water mark on a full disk of the keys, and reports a read-only one, which serves durable state', async () => {
     const disk = smallDisk('1m');
     const service = await openUserManagement({ KEYS_PATH: join(disk.path, 'keys') });
     await service.register();
     const { access } = await service.login();
     disk.fill();
     expect((await service.post('/logout-everywhere', {}, service.asBearer(access))).status).toBe(204);
-    expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'warn', reason: 'full' } });
-    expect(await metric(service, 'rescind_storage_failures_total{file="high_water",reason="full"}')).toBeGreaterThan(0);
-    disk.free();
+    expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'pass' } });
+    const { access: another } = await service.login();
+    disk.remount('ro');
+    expect((await service.post('/logout-everywhere', {}, service.asBearer(another))).status).toBe(204);
+    expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'warn', reason: 'read_only' } });
+    const failures = 'rescind_storage_failures_total{file="high_water",reason="read_only"}';
+    expect(await metric(service, failures)).toBeGreaterThan(0);
+    disk.remount('rw');
     await waitFor(
       'the high-water mark is written',
       async () => (await readiness(service)).storage?.status === 'pass',

@@ -3,6 +3,8 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fdatasyncSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readdirSync,
@@ -11,6 +13,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
@@ -22,6 +25,13 @@ export interface PrivateDirectory {
   read(name: string): string | undefined;
   /** Durable, and either the old content or the new, whenever the process or the machine ends. */
   write(name: string, text: string): void;
+  /**
+   * Overwrites a part of a file of `size` bytes, durably. It costs one sync of the disk, `write` two, but a power cut may leave a part of
+   * the text.
+   * @param at offset, in bytes
+   * @returns whether there is a file of this size: otherwise nothing is written
+   */
+  overwrite(name: string, text: string, at: number, size: number): boolean;
   remove(name: string): void;
 }
 
@@ -64,6 +74,23 @@ export function openPrivateDirectory(path: string): PrivateDirectory {
         throw error;
       }
       syncDirectory(path);
+    },
+    overwrite(name, text, at, size) {
+      let file: number;
+      try {
+        file = openSync(join(path, name), 'r+');
+      } catch (error) {
+        if (isMissing(error)) return false;
+        throw error;
+      }
+      try {
+        if (fstatSync(file).size !== size) return false;
+        writeSync(file, text, at);
+        fdatasyncSync(file);
+        return true;
+      } finally {
+        closeSync(file);
+      }
     },
     remove(name) {
       rmSync(join(path, name), { force: true });

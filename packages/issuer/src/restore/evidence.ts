@@ -142,7 +142,7 @@ function isComplete(
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
 }
 
-/** Whether the high-water mark is up to date. It is written before anything is sent: a record beyond it shows that the mark was restored, too. */
+/** Whether the high-water mark is up to date. It is written before each response: a record beyond it shows that the mark was restored, too. */
 function isAuthoritative(mark: HighWatermark, greatest: LogPosition): boolean {
   return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }

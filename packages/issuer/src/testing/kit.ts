@@ -70,6 +70,7 @@ function memoryDirectory(): PrivateDirectory {
     names: () => [...files.keys()],
     read: (name) => files.get(name),
     write: (name, text) => void files.set(name, text),
+    overwrite: () => false,
     remove: (name) => void files.delete(name),
   };
 }
