@@ -69,9 +69,12 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   const identity = database.prepare<[], LogIdentity>(
     'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
   );
-  const read = database.prepare<[number, number], Pick<OutboxRow, 'seq' | 'type' | 'jws'>>(
-    `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
-  );
+  // Raw: better-sqlite3 compiles a function for the objects of each result, which takes longer than to read one event.
+  const read = database
+    .prepare<[number, number], [seq: number, type: string, jws: string]>(
+      `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
+    )
+    .raw();
   const idAt = database
     .prepare<[number], string>(`SELECT jti FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)
     .pluck();
@@ -90,7 +93,7 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   );
   return {
     identity: () => identity.get(),
-    read: (after, limit) => read.all(after, limit),
+    read: (after, limit) => read.all(after, limit).map(([seq, type, jws]) => ({ seq, type, jws })),
     idAt: (seq) => idAt.get(seq),
     lowest: () => lowest.get(),
     eventKid: () => eventKid.get(),
