@@ -24,3 +24,19 @@ export function createArrivals(readers: number): (text: string, reader: number) 
     process.stdout.write(`${JSON.stringify({ text, times } satisfies Arrival)}\n`);
   };
 }
+
+/** So many readers join their groups at a time: a broker answers more of them too late. */
+const JOINING = 50;
+
+/** Opens readers, a few at a time. @returns what `open` returned, in order */
+export async function openReaders<T>(readers: number, open: (reader: number) => Promise<T>): Promise<T[]> {
+  const opened: T[] = [];
+  while (opened.length < readers) {
+    const slice = Array.from(
+      { length: Math.min(JOINING, readers - opened.length) },
+      (_, index) => opened.length + index,
+    );
+    opened.push(...(await Promise.all(slice.map(open))));
+  }
+  return opened;
+}

@@ -1,6 +1,6 @@
 import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import kafkajs from 'kafkajs';
-import { createArrivals } from '../material/arrivals.ts';
+import { createArrivals, openReaders } from '../material/arrivals.ts';
 
 /** Bare kafkajs consumers of one topic, each a group of its own. Prints `ready`, then the times at which each record reached the consumers. */
 const [brokers = '', topic = '', count = ''] = process.argv.slice(2);
@@ -8,7 +8,7 @@ const consumers = Number(count);
 // Without the patch kafkajs starts hundreds of timers a second on Node 24.
 patchRequestQueue();
 const arrived = createArrivals(consumers);
-const joined = Array.from({ length: consumers }, async (_, index) => {
+await openReaders(consumers, async (index) => {
   const kafka = new kafkajs.Kafka({
     brokers: brokers.split(','),
     clientId: `bench-${index}`,
@@ -24,6 +24,5 @@ const joined = Array.from({ length: consumers }, async (_, index) => {
   });
   await isJoined;
 });
-await Promise.all(joined);
 process.stdout.write('ready\n');
 process.stdin.on('end', () => process.exit()).resume();

@@ -5,7 +5,7 @@ import type { FeedStore } from '@rescind/feed/follower';
 import { openFollower } from '@rescind/feed/follower';
 import { kafkaTransport } from '@rescind/feed-kafka';
 import { openKeySource } from '@rescind/token';
-import { createArrivals } from '../material/arrivals.ts';
+import { createArrivals, openReaders } from '../material/arrivals.ts';
 import { ISSUER } from '../material/rows.ts';
 
 /**
@@ -31,16 +31,14 @@ function noting(denylist: Denylist, instance: number): FeedStore {
 
 // Keeps the process alive: nothing of a follower does.
 process.stdin.resume();
-const opened = await Promise.all(
-  Array.from({ length: instances }, async (_, instance) => {
-    const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
-    const keys = openKeySource({ url: `${issuerUrl}/event-jwks`, documents: denylist, name: 'event_keys' });
-    const feed = { primary: kafkaTransport({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
-    const follower = openFollower({ log: ISSUER, issuers: [ISSUER], feed, store: noting(denylist, instance), keys });
-    await follower.ready();
-    return { denylist, keys, follower };
-  }),
-);
+const opened = await openReaders(instances, async (instance) => {
+  const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
+  const keys = openKeySource({ url: `${issuerUrl}/event-jwks`, documents: denylist, name: 'event_keys' });
+  const feed = { primary: kafkaTransport({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
+  const follower = openFollower({ log: ISSUER, issuers: [ISSUER], feed, store: noting(denylist, instance), keys });
+  await follower.ready();
+  return { denylist, keys, follower };
+});
 process.stdout.write('ready\n');
 process.stdin.on('end', async () => {
   await Promise.all(opened.map(({ follower }) => follower.close()));
