@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ownTurn } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { METRICS } from '@rescind/revocation/metrics';
 import type { Batch, ConsumerGroupJoinEvent, KafkaMessage } from 'kafkajs';
@@ -65,8 +66,11 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** Longest wait of a fetch. kafkajs sends heartbeats to the group between fetches, so it is far below the session time-out. */
-const MAX_WAIT_MS: DurationMs = 500;
+/**
+ * Longest wait of a fetch: longer than the issuer's interval of heartbeats (1 s), so that a quiet log causes one fetch a second. kafkajs sends
+ * heartbeats to the group between fetches, so it is far below the session time-out, and a close waits for it.
+ */
+const MAX_WAIT_MS: DurationMs = 1_200;
 /** How long a consumer may take to leave its group before its connections are cut. */
 const LEAVE_MS: DurationMs = 1_500;
 /** kafkajs emits CRASH, with the reason, up to this long after STOP and DISCONNECT. */
@@ -193,7 +197,7 @@ export function openSession(settings: SessionSettings, listener: SessionListener
         if (records.length > 0) await listener.records(records);
       }
       // The next fetch is a system call. Other readers of this process apply their waiting records before it.
-      await nextTurn();
+      await ownTurn();
     } catch (error) {
       end('sink_failed', error);
     } finally {
@@ -250,7 +254,7 @@ export function openSession(settings: SessionSettings, listener: SessionListener
   };
 }
 
-/** Calls back when the client stalls: an idle topic answers a fetch twice a second, a stalled client requests none. */
+/** Calls back when the client stalls: a fetch is answered within 1.2 s, a stalled client requests none. */
 interface FetchWatchdog {
   /** A fetch was answered. */
   fetched(): void;

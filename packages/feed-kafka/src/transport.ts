@@ -27,7 +27,7 @@ export interface KafkaTransportOptions extends KafkaConnection {
 }
 
 export const SESSION_TIMEOUT_MS: DurationMs = 30_000;
-/** Fetches are answered twice a second: ten missed ones are more than jitter. */
+/** Fetches are answered within 1.2 s, on a quiet topic too: four missed ones are more than jitter. */
 export const STALL_MS: DurationMs = 5_000;
 /** A new broker creates the topic of consumer groups first, and delays the first group (3 s by default). */
 export const OPENING_MS: DurationMs = 15_000;

@@ -19,3 +19,4 @@ export type {
   TransportRecord,
   TransportSink,
 } from './ports.ts';
+export { ownTurn } from './turns.ts';

@@ -1,6 +1,8 @@
-import type { Boot, Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import type { Boot, Clock, DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import type { LogChange, LogState } from '@rescind/revocation/log-state';
 import { createBackoff } from '../backoff.ts';
 import type { FeedStore, StartPosition } from '../ports.ts';
+import { ownTurn } from '../turns.ts';
 import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from './core.ts';
 
 /** A full disk gains nothing from fast retries. */
@@ -10,6 +12,8 @@ const MAX_RETRY_MS: DurationMs = 5_000;
  * How long a change may wait for others to be committed with it. It is enforced already; a restart reads that much again.
  */
 const COMMIT_DELAY_MS: DurationMs = 50;
+/** The same for a change of times alone, which each heartbeat makes. After a crash the view counts as older by that much. */
+const TIMES_DELAY_MS: DurationMs = 5_000;
 /** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
 const COMMIT_ROWS = 256;
 /** With so many pending rows (some 60 MB) no further step is taken. */
@@ -75,8 +79,12 @@ export function createEngine(options: EngineOptions): Engine {
   const pending: PendingInput[] = [];
   const effects: Effect[] = [];
   let state = options.state;
+  /** The state of the log in the last commit. */
+  let { logState: durable } = options.state;
   let storeFailure: { failures: number; error: string | null } = { failures: 0, error: null };
   let commitTimer: NodeJS.Timeout | undefined;
+  /** How long after a change `commitTimer` commits it. */
+  let commitDelayMs: DurationMs = 0;
   /** Whether a step could not be taken and waits to be tried again. */
   let isStepFailing = false;
   let draining = false;
@@ -85,7 +93,10 @@ export function createEngine(options: EngineOptions): Engine {
 
   const now = (): InputTime => ({ wall: clock.now(), monotonic: clock.monotonic(), random: Math.random() });
   const boot = createBootReader(clock);
-  const stamp = (): InputTime => ({ ...now(), boot: boot() });
+  const stamp = (): InputTime => {
+    const at = now();
+    return { ...at, boot: boot(at) };
+  };
 
   const runEffects = () => {
     if (isRunning) return;
@@ -104,25 +115,38 @@ export function createEngine(options: EngineOptions): Engine {
   /** @throws what the store throws: the step has not happened then */
   const take = (input: UntimedInput) => {
     const step = core.step(state, { ...input, at: stamp() } as FollowerInput);
-    adopt(step.effects, step.state);
+    adopt(step.effects, step.state, input.kind);
   };
 
-  const adopt = (wanted: readonly FollowerEffect[], next: FollowerState) => {
+  const adopt = (wanted: readonly FollowerEffect[], next: FollowerState, cause?: FollowerInput['kind']) => {
     const [first] = wanted;
     if (first?.kind === 'commit') store.enforce(first.change);
     state = next;
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
     runEffects();
-    if (first?.kind === 'commit') commitSoon();
+    if (first?.kind !== 'commit') return;
+    commitSoon(cause === 'records' && isOfTimes(first.change, durable) ? TIMES_DELAY_MS : COMMIT_DELAY_MS);
   };
 
   const isFull = () => store.pendingRows() >= MAX_PENDING_ROWS;
 
   /** Not while a failed commit waits for its retry, which commits later changes too. */
-  const commitSoon = () => {
+  const commitSoon = (delayMs: DurationMs) => {
     if (closed || storeFailure.failures > 0) return;
-    if (store.pendingRows() >= COMMIT_ROWS) commit();
-    else commitTimer ??= setTimeout(commit, COMMIT_DELAY_MS);
+    if (store.pendingRows() >= COMMIT_ROWS) {
+      commit();
+      return;
+    }
+    if (commitTimer !== undefined && commitDelayMs <= delayMs) return;
+    clearTimeout(commitTimer);
+    const timer = setTimeout(async () => {
+      await ownTurn();
+      if (commitTimer === timer) commit();
+    }, delayMs);
+    // For times alone no process is kept alive.
+    if (delayMs === TIMES_DELAY_MS) timer.unref();
+    commitTimer = timer;
+    commitDelayMs = delayMs;
   };
 
   const commit = () => {
@@ -134,6 +158,7 @@ export function createEngine(options: EngineOptions): Engine {
       failed(error);
       return;
     }
+    durable = state.logState;
     succeeded();
   };
 
@@ -218,14 +243,34 @@ export function createEngine(options: EngineOptions): Engine {
 /** The kind of an effect as a value of the label `step`. */
 const labelOf = (kind: string) => kind.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** The boot clock is read once a tick; in between the monotonic clock counts. */
-const READ_BOOT_EVERY_MS: DurationMs = 100;
+/** The members of the state of the log that records change when they do more than move times. */
+const POSITION = [
+  ...(['epoch', 'seq', 'id', 'head', 'floor', 'suspect'] as const),
+  ...(['logTimeEpoch', 'timeSince', 'epochKid', 'revokedEventKids'] as const),
+];
 
-function createBootReader(clock: Clock): () => Boot | undefined {
-  let read: { readonly boot: Boot | undefined; readonly at: DurationMs } | undefined;
-  return () => {
-    const monotonic = clock.monotonic();
-    if (read === undefined || monotonic - read.at >= READ_BOOT_EVERY_MS) read = { boot: clock.boot?.(), at: monotonic };
+/**
+ * Whether the change of records moves nothing but times since the last commit, and those by little: by a greater time rows may be removed,
+ * which a state with the former time would still require.
+ */
+function isOfTimes({ state, cutoffs, quarantine = [], release = [] }: LogChange, durable: LogState): boolean {
+  if (cutoffs.length + quarantine.length + release.length > 0) return false;
+  if (durable.wholeAt === 0 || state.logTime - durable.logTime > 2 * TIMES_DELAY_MS) return false;
+  return POSITION.every((member) => state[member] === durable[member]);
+}
+
+/** The boot clock, a system call, is read once a second, and at once when the wall clock shows a suspension. In between the monotonic clock counts. */
+const READ_BOOT_EVERY_MS: DurationMs = 1_000;
+/** By how much wall and monotonic clock must have parted. */
+const PARTED_MS: DurationMs = 50;
+
+function createBootReader(clock: Clock): (at: InputTime) => Boot | undefined {
+  let read: { readonly boot: Boot | undefined; readonly wall: EpochMillis; readonly at: DurationMs } | undefined;
+  return ({ wall, monotonic }) => {
+    const passed = read === undefined ? READ_BOOT_EVERY_MS : monotonic - read.at;
+    const parted = read === undefined ? 0 : Math.abs(wall - read.wall - passed);
+    if (read === undefined || passed >= READ_BOOT_EVERY_MS || parted > PARTED_MS)
+      read = { boot: clock.boot?.(), wall, at: monotonic };
     return read.boot && { id: read.boot.id, uptimeMs: read.boot.uptimeMs + monotonic - read.at };
   };
 }
