@@ -18,7 +18,7 @@ import { toSettings } from './options.ts';
 import type { ProbeResponse } from './probes.ts';
 import { createProbe } from './probes.ts';
 import type { RoutePolicy } from './route.ts';
-import { checkedRoute } from './route.ts';
+import { ANY_ROUTE, checkedRoute } from './route.ts';
 import type { TokenWatcher, WatchedToken } from './sockets/live-tokens.ts';
 import { createLiveTokens } from './sockets/live-tokens.ts';
 import { createSoftLimits } from './soft-expiry.ts';
@@ -100,8 +100,6 @@ export function createGuard(options: GuardOptions): Guard {
 
 /** Timers have 31 bits. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-const ANY_ROUTE: RoutePolicy = Object.freeze({});
 
 /** Without a log there is nothing to catch up with, and no age. */
 const NO_VIEW: View = {

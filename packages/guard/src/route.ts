@@ -71,6 +71,9 @@ export const routeShape: OptionShape<RoutePolicy> = {
  */
 export const checkedRoute = checkedOnce(optionsOf<RoutePolicy>('a route', routeShape));
 
+/** A route without requirements. One object, since a route is checked once by its identity. */
+export const ANY_ROUTE: RoutePolicy = Object.freeze({});
+
 /** @throws TypeError if the policy introspects and no issuer has introspection */
 export function requireIntrospection(
   { stale, introspect }: Pick<RoutePolicy, 'stale' | 'introspect'>,

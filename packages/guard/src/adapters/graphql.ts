@@ -3,7 +3,7 @@ import type { VerifiedToken } from '@rescind/token';
 import { GraphQLError } from 'graphql';
 import type { Guard } from '../guard.ts';
 import type { RoutePolicy } from '../route.ts';
-import { checkedRoute, requireOfRoute } from '../route.ts';
+import { ANY_ROUTE, checkedRoute, requireOfRoute } from '../route.ts';
 import type { AdapterRoute, Admission } from './admission.ts';
 import { createAdmit } from './admission.ts';
 import type { NodeRequest } from './credentials.ts';
@@ -54,7 +54,7 @@ function contextOf(admission: Admission): GuardContext {
  * @throws TypeError for a wrong route
  * @throws GraphQLError with status and headers: 401 without a token or with an old authentication, 403 without the scopes or claims
  */
-export function requireAuth({ auth }: GuardContext, route: RoutePolicy = {}): VerifiedToken {
+export function requireAuth({ auth }: GuardContext, route: RoutePolicy = ANY_ROUTE): VerifiedToken {
   checkedRoute(route);
   try {
     if (auth === undefined) throw new RescindError('token_missing');
