@@ -26,6 +26,7 @@ export const cases: readonly Listed[] = [
   { id: 'P14', load: async () => (await import('./p14-live-tokens.ts')).p14 },
   { id: 'P14-sockets', load: async () => (await import('./p14-sockets.ts')).p14Sockets },
   { id: 'receipts', load: async () => (await import('./receipts.ts')).receipts },
+  { id: 'adapters', load: async () => (await import('./adapters.ts')).adapters },
   { id: 'gate', load: async () => (await import('./gate.ts')).gate },
   { id: 'standby', load: async () => (await import('./standby.ts')).standby },
   { id: 'lookup', load: async () => (await import('./lookup.ts')).lookup },

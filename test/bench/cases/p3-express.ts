@@ -1,16 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
-import autocannon from 'autocannon';
 import type { Case, Setting, Spread } from '../case.ts';
-import type { Child } from '../material/child.ts';
-import { startChild } from '../material/child.ts';
 import { readKey, writeKeys } from '../material/events.ts';
+import type { LoadedServer } from '../material/load.ts';
+import { loadOnce, separateCores, startLoadedServer, tokenRequests } from '../material/load.ts';
 import { makePlainTables } from '../material/plain-tables.ts';
 import type { BenchRedis } from '../material/redis.ts';
 import { openRedis } from '../material/redis.ts';
 import { fillFile } from '../material/rows.ts';
-import { newTokens } from '../material/tokens.ts';
 import { ratio, spreads } from '../race.ts';
 
 const entriesOf = ({ quick }: Setting) => (quick ? 100_000 : 1_000_000);
@@ -28,18 +24,6 @@ const RIVALS = {
   'oauth2-jwt-bearer': 'express-oauth2-jwt-bearer, no revocation',
 } as const;
 
-interface Server {
-  readonly name: string;
-  readonly url: string;
-  readonly child: Child;
-}
-
-/** The figures of one server in one round. */
-interface Load {
-  readonly perSecond: number;
-  readonly cpuMicros: number;
-}
-
 export const p3: Case = {
   id: 'P3',
   what: 'Express, keep-alive, saturated, against the same application with no auth',
@@ -52,15 +36,11 @@ export const p3: Case = {
   },
   async run(setting) {
     const { quick, directory, say } = setting;
-    // Client and server each have a core of their own, if there are two cores and `taskset`.
-    const core = cpus().length - 1;
-    const pinned = core > 0 && spawnSync('taskset', ['-cp', '0', String(process.pid)]).status === 0;
+    const core = separateCores();
     await using redis = await openRedis(directory, entriesOf(setting));
     if (redis === undefined) say('no redis-server here');
-    await using servers = await startServers(directory, redis, pinned ? core : undefined);
-    const requests = newTokens(TOKENS, readKey(directory, 'token')).map((token) => ({
-      headers: { authorization: `Bearer ${token}` },
-    }));
+    await using servers = await startServers(directory, redis, core);
+    const requests = tokenRequests(TOKENS, readKey(directory, 'token'));
     const duration = quick ? 1 : 3;
     const perSecond = new Map<string, number[]>(servers.all.map(({ name }) => [name, []]));
     const cpu = new Map<string, number[]>(servers.all.map(({ name }) => [name, []]));
@@ -69,7 +49,7 @@ export const p3: Case = {
       say(round < 0 ? 'warming up …' : `round ${round + 1} …`);
       for (const server of servers.all) {
         const before = redis?.cpu() ?? 0;
-        const load = await loadOnce(server, requests, duration);
+        const load = await loadOnce(server, { requests, duration, connections: CONNECTIONS });
         if (round < 0) continue;
         perSecond.get(server.name)?.push(load.perSecond);
         cpu.get(server.name)?.push(load.cpuMicros);
@@ -92,7 +72,7 @@ export const p3: Case = {
         tokens: TOKENS,
         algorithm: 'RS256',
         secondsARound: duration,
-        cores: pinned ? 'server on one, load and Redis on another' : 'not pinned',
+        cores: core === undefined ? 'not pinned' : 'server on one, load and Redis on another',
       },
     };
   },
@@ -105,29 +85,12 @@ function shareOf(perSecond: ReadonlyMap<string, readonly number[]>, name: string
 
 async function startServers(directory: string, redis: BenchRedis | undefined, core: number | undefined) {
   await using starting = new AsyncDisposableStack();
-  const all: Server[] = [];
+  const all: LoadedServer[] = [];
   for (const [kind, name] of Object.entries(RIVALS)) {
     if (kind === 'redis' && redis === undefined) continue;
-    const child = starting.use(startChild('serve-express.ts', [kind, directory, redis?.socket ?? ''], core));
-    all.push({ name, child, url: `http://127.0.0.1:${await child.line()}/` });
+    const parameters = [kind, directory, redis?.socket ?? ''];
+    all.push(starting.use(await startLoadedServer(name, 'serve-express.ts', parameters, core)));
   }
   const started = starting.move();
   return { all, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
-
-async function loadOnce({ name, url, child }: Server, requests: autocannonRequests, duration: number): Promise<Load> {
-  const cpu = async () => {
-    child.send('');
-    return Number(await child.line());
-  };
-  const before = await cpu();
-  const result = await autocannon({ url, connections: CONNECTIONS, duration, requests });
-  const used = (await cpu()) - before;
-  const answered = result['2xx'];
-  if (result.non2xx > 0 || result.errors > 0 || answered === 0) {
-    throw new Error(`${name}: ${result.non2xx} refused, ${result.errors} failed, ${answered} answered`);
-  }
-  return { perSecond: answered / result.duration, cpuMicros: used / answered };
-}
-
-type autocannonRequests = Parameters<typeof autocannon>[0]['requests'];
