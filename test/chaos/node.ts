@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceProcess } from '@rescind/dev-fleet';
 import type { FailingDisk } from './disk.ts';
@@ -6,8 +7,6 @@ import type { Link, LinkState } from './links.ts';
 /** A process of the fleet, with everything that a fault can do to it. A supervisor starts it again whenever it has ended. */
 export interface Node {
   readonly process: ServiceProcess;
-  /** The file that holds the offset of its wall clock. */
-  readonly clockFile: string;
   /** Its SQLite file. */
   readonly database: string;
   /** How often it has ended. */
@@ -30,6 +29,10 @@ export interface Node {
   linkEffects(): number;
   /** What its disk fails with at present. */
   failing: FailingDisk | undefined;
+  /** Sets its wall clock wrong by so many ms. */
+  setClock(offsetMs: number): void;
+  /** Whether its wall clock is behind (-1) or ahead (1), or was until a moment ago; 0: neither. */
+  clockError(): -1 | 0 | 1;
   close(): Promise<void>;
 }
 
@@ -51,6 +54,8 @@ interface NodeOptions {
 
 /** How often the state of the process is looked at. */
 const POLL_MS = 20;
+/** How long after a change of its clock a process may still show what it has made of the former one. */
+const CLOCK_MS = 2_000;
 
 export function createNode(options: NodeOptions): Node {
   const { process, links, now } = options;
@@ -63,6 +68,7 @@ export function createNode(options: NodeOptions): Node {
   let holders = 0;
   let downUntil = 0;
   let supervisor: Promise<void> | undefined;
+  const clock = { error: 0 as -1 | 0 | 1, until: 0 };
 
   async function start(): Promise<void> {
     const before = kills;
@@ -107,9 +113,14 @@ export function createNode(options: NodeOptions): Node {
 
   return {
     process,
-    clockFile: options.clockFile,
     database: options.database,
     failing: undefined,
+    setClock(offsetMs) {
+      writeFileSync(options.clockFile, String(offsetMs));
+      if (offsetMs === 0) clock.until = now() + CLOCK_MS;
+      else Object.assign(clock, { error: Math.sign(offsetMs), until: Number.POSITIVE_INFINITY });
+    },
+    clockError: () => (now() < clock.until ? clock.error : 0),
     get endings() {
       return endings;
     },

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -143,9 +143,9 @@ function createInjector({ world, topic, ledger, oracle, now, epoch, log }: Storm
   }
 
   function setClock(node: Node, amount: number, injection: Injection): Begun {
-    writeFileSync(node.clockFile, String(amount));
+    node.setClock(amount);
     if (node.isUp) injection.effects += 1;
-    return { end: async () => writeFileSync(node.clockFile, '0') };
+    return { end: async () => node.setClock(0) };
   }
 
   const restore = (injection: Injection) =>

@@ -145,6 +145,8 @@ export function openWatch({ world, ledger, oracle, now, seed, injections, failed
     }
     const feed = checkOf('feed');
     if (feed === undefined) return;
+    // Behind the clock of the issuer, an instance cannot know how long a heartbeat was on its way.
+    const knowsDelays = node.clockError() >= 0 && world.issuer.clockError() <= 0;
     if (typeof feed.suspect === 'string') countState('suspect');
     if (feed.transport === 'http') countState('fallback');
     oracle.sampled({
@@ -152,7 +154,7 @@ export function openWatch({ world, ledger, oracle, now, seed, injections, failed
       sentAt,
       receivedAt,
       ageMs: typeof feed.ageMs === 'number' ? feed.ageMs : null,
-      complete: feed.complete === true,
+      complete: feed.complete === true && knowsDelays,
       epoch: String(feed.epoch ?? ''),
       seq: Number(feed.seq ?? 0),
       pendingRows: Number(checkOf('denylist')?.pendingRows ?? Number.NaN),
