@@ -93,7 +93,8 @@ export function openSession(settings: SessionSettings, listener: SessionListener
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: Math.ceil(sessionTimeoutMs / 10),
     rebalanceTimeout: sessionTimeoutMs,
-    maxWaitTimeInMs: MAX_WAIT_MS,
+    // Several fetches of an idle topic within the time after which the client counts as stalled.
+    maxWaitTimeInMs: Math.min(MAX_WAIT_MS, Math.ceil(settings.stallMs / 4)),
     allowAutoTopicCreation: false,
     retry: RETRY,
   });
