@@ -1,9 +1,5 @@
-import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { getRequestListener } from '@hono/node-server';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -25,11 +21,9 @@ import passport from 'passport';
 import 'reflect-metadata';
 import { readKey } from '../material/events.ts';
 import { openLiveGuard } from '../material/guard.ts';
+import { serveMeasured } from '../material/measured-server.ts';
 
-/**
- * The same answer by one framework, behind the adapter or without any authentication. Prints its port; on a line of input the CPU it
- * has used so far, in µs; ends with its input.
- */
+/** The same answer by one framework, behind the adapter or without any authentication. */
 const [kind = '', guarded = '', directory = ''] = process.argv.slice(2);
 const PRICES = { EUR: 1, USD: 1.08, JPY: 163.4 };
 
@@ -105,13 +99,4 @@ const createApp = APPS[kind];
 if (createApp === undefined) throw new Error(`no such kind: ${kind}`);
 const key = readKey(directory, 'token');
 const guard = guarded === 'guarded' ? await openLiveGuard(join(directory, 'denylist.db'), key) : undefined;
-const server = createServer(await createApp(guard, key)).listen(0, '127.0.0.1');
-await once(server, 'listening');
-process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
-createInterface(process.stdin)
-  .on('line', () => {
-    const { user, system } = process.cpuUsage();
-    process.stdout.write(`${user + system}\n`);
-  })
-  // Exits although it has open connections: the measurement has ended.
-  .on('close', () => process.exit());
+await serveMeasured(await createApp(guard, key));

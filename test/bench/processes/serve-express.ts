@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { guard } from '@rescind/guard/express';
 import { publicJwks } from '@rescind/token/signing';
 import type { RequestHandler } from 'express';
@@ -12,6 +11,7 @@ import { Redis } from 'ioredis';
 import jwt from 'jsonwebtoken';
 import { readKey } from '../material/events.ts';
 import { openLiveGuard } from '../material/guard.ts';
+import { serveMeasured } from '../material/measured-server.ts';
 import { CLAIMS, openPlainTables } from '../material/plain-tables.ts';
 import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE } from '../material/tokens.ts';
@@ -19,10 +19,7 @@ import { AUDIENCE } from '../material/tokens.ts';
 /** Without its types: its declaration of `request.auth` conflicts with that of this project. */
 const { auth }: { auth(options: object): RequestHandler } = createRequire(import.meta.url)('express-oauth2-jwt-bearer');
 
-/**
- * The same application behind one kind of authentication or none. Prints its port; on a line of input the CPU it has used so
- * far, in µs; ends with its input.
- */
+/** The same application behind one kind of authentication or none. */
 const [kind = '', directory = '', redisSocket = ''] = process.argv.slice(2);
 const key = readKey(directory, 'token');
 
@@ -69,13 +66,4 @@ const app = express();
 app.disable('x-powered-by');
 app.use(authenticate);
 app.get('/', (_request, response) => void response.json({ EUR: 1, USD: 1.08, JPY: 163.4 }));
-const server = app.listen(0, '127.0.0.1');
-await once(server, 'listening');
-process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
-createInterface(process.stdin)
-  .on('line', () => {
-    const { user, system } = process.cpuUsage();
-    process.stdout.write(`${user + system}\n`);
-  })
-  // Exits although it has open connections: the measurement has ended.
-  .on('close', () => process.exit());
+await serveMeasured(app);
