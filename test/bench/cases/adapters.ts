@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { Case, Setting, Spread } from '../case.ts';
 import { readKey, writeKeys } from '../material/events.ts';
-import type { LoadedServer } from '../material/load.ts';
 import { loadOnce, separateCores, startLoadedServer, tokenRequests } from '../material/load.ts';
 import { fillFile } from '../material/rows.ts';
 import { middle, spreadOf } from '../race.ts';
@@ -22,15 +21,6 @@ const FRAMEWORKS = {
 } as const;
 
 const pathOf = (kind: string) => (kind === 'graphql-yoga' ? '/graphql?query=%7Buser%7D' : '/');
-
-/** Two servers of one framework, and the CPU of each request in each round. */
-interface Pair {
-  readonly name: string;
-  readonly bare: LoadedServer;
-  readonly guarded: LoadedServer;
-  readonly added: number[];
-  readonly without: number[];
-}
 
 export const adapters: Case = {
   id: 'adapters',
@@ -53,16 +43,16 @@ export const adapters: Case = {
         startLoadedServer(`${name}, ${how}`, 'serve-adapter.ts', [kind, how, directory], core, pathOf(kind));
       await using bare = await start('bare');
       await using guarded = await start('guarded');
-      const pair: Pair = { name, bare, guarded, added: [], without: [] };
+      const [added, without]: [number[], number[]] = [[], []];
       for (let round = -1; round < (quick ? 2 : 5); round++) {
-        const without = await loadOnce(bare, load);
+        const alone = await loadOnce(bare, load);
         const withGuard = await loadOnce(guarded, load);
         if (round < 0) continue;
-        pair.without.push(without.cpuMicros);
-        pair.added.push(withGuard.cpuMicros - without.cpuMicros);
+        without.push(alone.cpuMicros);
+        added.push(withGuard.cpuMicros - alone.cpuMicros);
       }
-      measured.push(spreadOf(`${name}: added`, pair.added, 'µs'), spreadOf(`${name}: without`, pair.without, 'µs'));
-      say(`  ${middle(pair.added).toFixed(1)} µs more than ${middle(pair.without).toFixed(1)}`);
+      measured.push(spreadOf(`${name}: added`, added, 'µs'), spreadOf(`${name}: without`, without, 'µs'));
+      say(`  ${middle(added).toFixed(1)} µs more than ${middle(without).toFixed(1)}`);
     }
     return {
       bars: [],
