@@ -88,6 +88,7 @@ export function createStaging(database: Database): Staging {
   const tables = Array.from({ length: TABLES }, (_, number) => prepareTable(database, `staged_${number}`));
   const parts = tables.flatMap((table) => Array.from({ length: PARTS }, (_, part) => new StagedPart(table, part)));
   const of = (stored: StoredText) => parts[partOf(stored)] as StagedPart;
+  reload();
   const rows = () => parts.reduce((sum, part) => sum + part.rows, 0);
   const longest = () => parts.reduce((most, part) => (part.rows > most.rows ? part : most));
 
@@ -96,6 +97,13 @@ export function createStaging(database: Database): Staging {
     if (anyway && before > 0) longest().move();
     while (rows() > MAX_STAGED) longest().move();
     return rows() < before;
+  }
+
+  function reload(): void {
+    for (const part of parts) part.forget();
+    for (const [number, table] of tables.entries()) {
+      for (const [rowId, ...key] of table.all().iterate()) parts[number * PARTS + (rowId % PARTS)]?.restore(rowId, key);
+    }
   }
 
   return {
@@ -112,9 +120,7 @@ export function createStaging(database: Database): Staging {
     *countRows() {
       for (const part of parts) yield* part.countRows();
     },
-    reload() {
-      for (const part of parts) part.reload();
-    },
+    reload,
   };
 }
 
@@ -123,22 +129,37 @@ type RowIds = Map<string, number>;
 
 type StagedTable = ReturnType<typeof prepareTable>;
 
-/** The statements of a table, and its greatest id divided by `PARTS`. */
+/** The greatest id of a table divided by `PARTS`, and its statements, each prepared at its first use: most processes stage no row. */
 function prepareTable(database: Database, name: string) {
   const ofPart = `FROM ${name} WHERE id % ${PARTS} = ?`;
   return {
-    put: database.prepare<[number, ...StoredCutoff]>(
-      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    put: atFirstUse(() =>
+      database.prepare<[number, ...StoredCutoff]>(
+        `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
     ),
-    select: database.prepare<[number], StoredRow>(
-      `SELECT issued_until, expires_at, session_until, txn, origin, seq FROM ${name} WHERE id = ?`,
+    select: atFirstUse(() =>
+      database.prepare<[number], StoredRow>(
+        `SELECT issued_until, expires_at, session_until, txn, origin, seq FROM ${name} WHERE id = ?`,
+      ),
     ),
-    all: database.prepare<[number], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value ${ofPart}`).raw(),
-    move: database.prepare<[number]>(
-      `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} ${ofPart} ORDER BY iss, claim, value`,
+    // Not kept: all rows are read when the file is opened, and after a failed transaction.
+    all: () => database.prepare<[], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value FROM ${name}`).raw(),
+    move: atFirstUse(() =>
+      database.prepare<[number]>(
+        `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} ${ofPart} ORDER BY iss, claim, value`,
+      ),
     ),
-    empty: database.prepare<[number]>(`DELETE ${ofPart}`),
+    empty: atFirstUse(() => database.prepare<[number]>(`DELETE ${ofPart}`)),
     last: 0,
+  };
+}
+
+function atFirstUse<T>(prepare: () => T): () => T {
+  let prepared: T | undefined;
+  return () => {
+    prepared ??= prepare();
+    return prepared;
   };
 }
 
@@ -153,12 +174,11 @@ class StagedPart {
   constructor(table: StagedTable, part: number) {
     this.#table = table;
     this.#part = part;
-    this.reload();
   }
 
   read(iss: number, claim: number, value: string): StoredRow | undefined {
     const rowId = this.#places[iss]?.[claim]?.get(value);
-    return rowId === undefined ? undefined : this.#table.select.get(rowId);
+    return rowId === undefined ? undefined : this.#table.select().get(rowId);
   }
 
   add(value: string, row: StoredCutoff): boolean {
@@ -166,7 +186,7 @@ class StagedPart {
     if (rowIds.has(value)) return false;
     this.#table.last += 1;
     const rowId = this.#table.last * PARTS + this.#part;
-    this.#table.put.run(rowId, ...row);
+    this.#table.put().run(rowId, ...row);
     this.rows += 1;
     rowIds.set(value, rowId);
     return true;
@@ -175,14 +195,14 @@ class StagedPart {
   replace(value: string, row: StoredCutoff): boolean {
     const rowId = this.#places[row[0]]?.[row[1]]?.get(value);
     if (rowId === undefined) return false;
-    this.#table.put.run(rowId, ...row);
+    this.#table.put().run(rowId, ...row);
     return true;
   }
 
   move(): void {
-    this.#table.move.run(this.#part);
-    this.#table.empty.run(this.#part);
-    this.#forget();
+    this.#table.move().run(this.#part);
+    this.#table.empty().run(this.#part);
+    this.forget();
   }
 
   *keys(): Generator<WaitingKey> {
@@ -199,16 +219,14 @@ class StagedPart {
     }
   }
 
-  reload(): void {
-    this.#forget();
-    for (const [rowId, iss, claim, stored] of this.#table.all.iterate(this.#part)) {
-      this.#placesOf(iss, claim).set(restoreText(stored), rowId);
-      this.#table.last = Math.max(this.#table.last, Math.floor(rowId / PARTS));
-      this.rows += 1;
-    }
+  /** Adds a row of the table to the index. */
+  restore(rowId: number, [iss, claim, stored]: StoredKey): void {
+    this.#placesOf(iss, claim).set(restoreText(stored), rowId);
+    this.#table.last = Math.max(this.#table.last, Math.floor(rowId / PARTS));
+    this.rows += 1;
   }
 
-  #forget(): void {
+  forget(): void {
     this.rows = 0;
     this.#places = [];
   }
