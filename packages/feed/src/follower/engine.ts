@@ -12,7 +12,10 @@ const MAX_RETRY_MS: DurationMs = 5_000;
  * How long a change may wait for others to be committed with it. It is enforced already; a restart reads that much again.
  */
 const COMMIT_DELAY_MS: DurationMs = 50;
-/** The same for a change of times alone, which each heartbeat makes. After a crash the view counts as older by that much. */
+/**
+ * The same for a change of times alone, which each heartbeat makes, at most: readers of one process draw theirs, so that they do not all
+ * commit beside the same heartbeat. After a crash the view counts as older by that much.
+ */
 const TIMES_DELAY_MS: DurationMs = 5_000;
 /** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
 const COMMIT_ROWS = 256;
@@ -125,26 +128,28 @@ export function createEngine(options: EngineOptions): Engine {
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
     runEffects();
     if (first?.kind !== 'commit') return;
-    commitSoon(cause === 'records' && isOfTimes(first.change, durable) ? TIMES_DELAY_MS : COMMIT_DELAY_MS);
+    if (cause === 'records' && isOfTimes(first.change, durable))
+      commitSoon(TIMES_DELAY_MS * (0.5 + Math.random() / 2), true);
+    else commitSoon(COMMIT_DELAY_MS);
   };
 
   const isFull = () => store.pendingRows() >= MAX_PENDING_ROWS;
 
   /** Not while a failed commit waits for its retry, which commits later changes too. */
-  const commitSoon = (delayMs: DurationMs) => {
+  const commitSoon = (delayMs: DurationMs, ofTimes = false) => {
     if (closed || storeFailure.failures > 0) return;
     if (store.pendingRows() >= COMMIT_ROWS) {
       commit();
       return;
     }
-    if (commitTimer !== undefined && commitDelayMs <= delayMs) return;
+    if (commitTimer !== undefined && (ofTimes || commitDelayMs <= delayMs)) return;
     clearTimeout(commitTimer);
     const timer = setTimeout(async () => {
       await ownTurn();
       if (commitTimer === timer) commit();
     }, delayMs);
     // For times alone no process is kept alive.
-    if (delayMs === TIMES_DELAY_MS) timer.unref();
+    if (ofTimes) timer.unref();
     commitTimer = timer;
     commitDelayMs = delayMs;
   };
