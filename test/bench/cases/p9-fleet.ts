@@ -18,6 +18,8 @@ const EVENT_BYTES = 1_000;
 const WARM_UP = 60;
 /** The longest random wait between two revocations, in ms, so that they do not depend on the phase of any timer. */
 const PAUSE_MS = 20;
+/** The least wait, for each reader, in ms: what the readers of the former record do afterwards (commits, next fetches) is over then. */
+const PAUSE_EACH_MS = 0.5;
 
 /** One reader has a p99 that only many samples show; a thousand readers take half a second of both cores for each. */
 function revocationsFor(readers: number): number {
@@ -50,9 +52,9 @@ async function compare(readers: number, { quick, directory, say }: Setting) {
     const found = { raw: [] as Sample[], answered: [] as Sample[], asked: [] as Sample[] };
     for (let sample = -WARM_UP; sample < samples; sample += 1) {
       if (sample % 100 === 0) say(`${sample} of ${samples} …`);
-      await delay(Math.random() * PAUSE_MS);
+      await delay(PAUSE_EACH_MS * readers + Math.random() * PAUSE_MS);
       const bare = await raw.send();
-      await delay(Math.random() * PAUSE_MS);
+      await delay(PAUSE_EACH_MS * readers + Math.random() * PAUSE_MS);
       const { asked, answered } = await revoke(issuer, fleet);
       if (sample < 0) continue;
       found.raw.push(bare);

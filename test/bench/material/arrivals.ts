@@ -10,15 +10,18 @@ export const clockMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** Prints a text as JSON, with its times, once all `readers` have it. A repeated arrival is ignored. */
 export function createArrivals(readers: number): (text: string, reader: number) => void {
-  const seen = new Map<string, number[]>();
+  const seen = new Map<string, { readonly times: number[]; missing: number }>();
   let last = '';
   return (text, reader) => {
     // A text that has arrived everywhere may arrive at one process again.
     if (text === last) return;
-    const times = seen.get(text) ?? [];
-    seen.set(text, times);
-    times[reader] ??= clockMs();
-    if (Object.keys(times).length < readers) return;
+    const arrived = seen.get(text) ?? { times: [], missing: readers };
+    seen.set(text, arrived);
+    const { times } = arrived;
+    if (times[reader] !== undefined) return;
+    times[reader] = clockMs();
+    arrived.missing -= 1;
+    if (arrived.missing > 0) return;
     last = text;
     seen.delete(text);
     process.stdout.write(`${JSON.stringify({ text, times } satisfies Arrival)}\n`);
