@@ -84,14 +84,27 @@ const checkSignerOptions = optionsOf<SignerOptions>('createSigner', {
 export function createSigner(key: SigningKey, options: SignerOptions): Signer {
   const { typ } = checkSignerOptions(options);
   return (payload) => {
-    if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
-      throw new TypeError('payload must be an object');
-    }
+    requireObject(payload);
     // As text: in an object jsonwebtoken would set or delete `iat`.
     return jwt.sign(JSON.stringify(payload), key.privateKey, {
       algorithm: key.alg,
       header: { alg: key.alg, typ, kid: key.kid },
     });
+  };
+}
+
+/**
+ * Creates a signer with the same tokens as `createSigner`, by node:crypto alone: jsonwebtoken adds half the time of the signature. For what
+ * readers wait for, such as events.
+ *
+ * @throws TypeError for a `typ` that is not a media type
+ */
+export function createDirectSigner(key: SigningKey, options: SignerOptions): Signer {
+  const input = createInputWriter(key, options);
+  const privateKey = keyOf(key);
+  return (payload) => {
+    const signed = input(payload);
+    return `${signed}.${sign('sha256', Buffer.from(signed, 'latin1'), privateKey).toString('base64url')}`;
   };
 }
 
@@ -103,17 +116,34 @@ export type ThreadSigner = (payload: object) => Promise<string>;
  *
  * @throws TypeError for a `typ` that is not a media type
  */
-export function createThreadSigner({ alg, kid, privateKey }: SigningKey, options: SignerOptions): ThreadSigner {
-  const { typ } = checkSignerOptions(options);
-  const header = Buffer.from(JSON.stringify({ alg, typ, kid })).toString('base64url');
-  // The bare KeyObject for RS256: a key in an options object takes 10 µs more per call.
-  const key = alg === 'ES256' ? ({ key: privateKey, dsaEncoding: 'ieee-p1363' } as const) : privateKey;
+export function createThreadSigner(key: SigningKey, options: SignerOptions): ThreadSigner {
+  const input = createInputWriter(key, options);
+  const privateKey = keyOf(key);
   return (payload) =>
     new Promise((resolve, reject) => {
-      const signed = `${header}.${Buffer.from(JSON.stringify(payload)).toString('base64url')}`;
-      sign('sha256', Buffer.from(signed, 'latin1'), key, (error, signature) => {
+      const signed = input(payload);
+      sign('sha256', Buffer.from(signed, 'latin1'), privateKey, (error, signature) => {
         if (error === null) resolve(`${signed}.${signature.toString('base64url')}`);
         else reject(error);
       });
     });
+}
+
+/** Writes the signing input (RFC 7515 section 5.1) of a payload. */
+function createInputWriter({ alg, kid }: SigningKey, options: SignerOptions): (payload: object) => string {
+  const { typ } = checkSignerOptions(options);
+  const header = Buffer.from(JSON.stringify({ alg, typ, kid })).toString('base64url');
+  return (payload) => {
+    requireObject(payload);
+    return `${header}.${Buffer.from(JSON.stringify(payload)).toString('base64url')}`;
+  };
+}
+
+/** The bare KeyObject for RS256: a key in an options object takes 10 µs more per call. */
+const keyOf = ({ alg, privateKey }: SigningKey) =>
+  alg === 'ES256' ? ({ key: privateKey, dsaEncoding: 'ieee-p1363' } as const) : privateKey;
+
+function requireObject(payload: object): void {
+  if (typeof payload === 'object' && payload !== null && !Array.isArray(payload)) return;
+  throw new TypeError('payload must be an object');
 }

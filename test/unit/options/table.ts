@@ -38,7 +38,7 @@ import { createTelemetry } from '@rescind/service';
 import { setting } from '@rescind/service/configuration';
 import { openApiDocument, operation } from '@rescind/service/http';
 import { createVerifier, openBulkVerifier, openKeySource, parseCompactJws } from '@rescind/token';
-import { createSigner, createThreadSigner, generateSigningKey } from '@rescind/token/signing';
+import { createDirectSigner, createSigner, createThreadSigner, generateSigningKey } from '@rescind/token/signing';
 import { Server } from 'socket.io';
 import { afterAll } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -337,6 +337,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
     },
   ],
   createSigner: [(options) => createSigner(signingKey, options), { typ: 'JWT' }],
+  createDirectSigner: [(options) => createDirectSigner(signingKey, options), { typ: 'JWT' }],
   createThreadSigner: [(options) => createThreadSigner(signingKey, options), { typ: 'JWT' }],
   parseCompactJws: [(options) => parseCompactJws('', options), { maxBytes: 1 }],
   openIssuer: [

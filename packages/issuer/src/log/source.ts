@@ -5,7 +5,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import type { IssuerClock } from '@rescind/revocation/issuer-clock';
 import { isLeading } from '@rescind/revocation/issuer-clock';
 import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
-import { createSigner } from '@rescind/token/signing';
+import { createDirectSigner } from '@rescind/token/signing';
 import type { Keyring } from '../keys/keyring.ts';
 import type { Store } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
@@ -108,7 +108,7 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
   function encoderFor(key: SigningKey): EventEncoder {
     const known = encoders.get(key.kid);
     if (known !== undefined) return known;
-    const encoder = createEventEncoder({ log, sign: createSigner(key, { typ: EVENT_TYPE }) });
+    const encoder = createEventEncoder({ log, sign: createDirectSigner(key, { typ: EVENT_TYPE }) });
     encoders.set(key.kid, encoder);
     return encoder;
   }
@@ -116,7 +116,7 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
   /** One is kept: pages of the keys before are not signed. */
   function pageSignerFor(key: SigningKey): PageSigner {
     if (pages?.kid === key.kid) return pages.sign;
-    const sign = (payload: object, typ: string) => createSigner(key, { typ })(payload);
+    const sign = (payload: object, typ: string) => createDirectSigner(key, { typ })(payload);
     pages = { kid: key.kid, sign: createPageSigner({ log, kid: key.kid, sign }) };
     return pages.sign;
   }
