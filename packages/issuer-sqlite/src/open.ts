@@ -83,7 +83,7 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
   const queue = createTransactionQueue({ writer, reader, tables: createTables(writer) });
   return {
     read: { ...createTables(reader), sql: queue.sql },
-    log: createCommittedLog(reader),
+    log: createCommittedLog(reader, writer),
     transaction: queue.run,
     maintain: wal.enforce,
     overLimit: wal.overLimit,
