@@ -2,6 +2,7 @@ import { RescindError } from '@rescind/revocation';
 import { createOwnFile, databasePath, refuseSecondName, restrictToOwner } from '@rescind/revocation/storage';
 import Database from 'better-sqlite3';
 import { migrate } from './schema.ts';
+import { CHECKPOINT_PAGES, WAL_BYTES } from './write-ahead-log.ts';
 
 /** The connections of the one process that may write. */
 export interface Connection {
@@ -16,15 +17,6 @@ export interface Connection {
 const BUSY_TIMEOUT_MS = 2_000;
 /** Sessions are looked up by random ids, so pages that do not fit into the cache are read from the file repeatedly. */
 const CACHE_KIB = 32_768;
-/**
- * Pages of the write-ahead log before they are copied into the file, which blocks all writers: a page that many refreshes
- * touched is then copied once. 32 MB of disk; a start after a crash reads them.
- */
-const CHECKPOINT_PAGES = 8_000;
-/** SQLite's default. */
-const PAGE_BYTES = 4_096;
-/** The largest write-ahead log: one transaction beyond a checkpoint, with a margin. */
-export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;
 
@@ -109,7 +101,7 @@ function openDurably(path: string): Database.Database {
     database.pragma(`cache_size = -${CACHE_KIB}`);
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     // A reader that prevents a checkpoint lets the write-ahead log grow beyond this; the next checkpoint truncates it.
-    database.pragma(`journal_size_limit = ${CHECKPOINT_PAGES * PAGE_BYTES}`);
+    database.pragma(`journal_size_limit = ${WAL_BYTES}`);
     migrate(database, path);
     if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {
       throw new Error(`${path}: synchronous is not FULL`);

@@ -4,11 +4,12 @@ import { registerErrors } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createWalLimit } from '@rescind/revocation/storage';
 import type { Connection } from './connection.ts';
-import { openConnection, WAL_MOST_BYTES } from './connection.ts';
+import { openConnection } from './connection.ts';
 import type { HostMigration, HostSql } from './host.ts';
 import { migrateHost } from './host.ts';
 import { createCommittedLog } from './log.ts';
 import { createTables, createTransactionQueue } from './transactions.ts';
+import { createWalGrowth, WAL_MOST_BYTES } from './write-ahead-log.ts';
 
 /** The options of `sqliteStore`. */
 export interface SqliteStoreOptions {
@@ -80,12 +81,16 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
     gauge: 'rescind_database_wal_bytes',
     telemetry,
   });
+  const growWal = createWalGrowth(`${writer.name}-wal`);
   const queue = createTransactionQueue({ writer, reader, tables: createTables(writer) });
   return {
     read: { ...createTables(reader), sql: queue.sql },
     log: createCommittedLog(reader, writer),
     transaction: queue.run,
-    maintain: wal.enforce,
+    maintain() {
+      growWal();
+      wal.enforce();
+    },
     overLimit: wal.overLimit,
     async close() {
       await queue.idle();

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
 import type { HealthCheck } from '@rescind/revocation';
@@ -67,6 +67,28 @@ test('bounds the write-ahead log of an issuer after a reader that held it', asyn
     check: () => issuer.health().find(({ name }) => name === 'database'),
   };
   await expectBoundKept(writer, lines, gauges);
+});
+
+test('grows the write-ahead log of an issuer ahead of its commits, which a copy after a crash has', async () => {
+  const setting = createIssuerSetting();
+  const issuer = await setting.open();
+  const path = setting.databasePath;
+  const walBytes = () => statSync(`${path}-wal`).size;
+  await waitFor('the log has grown', () => walBytes() > 2 * MB, 10_000);
+  const sizes = new Set<number>();
+  for (let logins = 0; logins < 20; logins += 1) {
+    const before = walBytes();
+    await login(issuer);
+    sizes.add(walBytes() - before);
+  }
+  // By nothing, or by a whole piece.
+  expect([...sizes].filter((bytes) => bytes !== 0 && bytes !== 1 << 20)).toEqual([]);
+  const copy = join(temporaryDirectory(), 'copy.db');
+  for (const suffix of ['', '-wal']) copyFileSync(path + suffix, copy + suffix);
+  const copied = new Database(copy);
+  onTestFinished(() => void copied.close());
+  expect(copied.prepare('SELECT count(*) FROM rescind_sessions').pluck().get()).toBe(20);
+  expect(copied.pragma('integrity_check', { simple: true })).toBe('ok');
 });
 
 test('bounds the write-ahead log of a denylist after a reader that held it', async () => {
