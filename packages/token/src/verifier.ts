@@ -77,11 +77,6 @@ export interface VerifierOptions {
   readonly expiryToleranceMs?: DurationMs;
   /** Longest token that is parsed, in bytes. Default 8 192. */
   readonly maxBytes?: number;
-  /**
-   * Whether `Verifier.verify` skips the signature of a text that a verifier of this process with this option has recently verified with
-   * the same key. For texts that several readers of one process receive, such as events. Default false.
-   */
-  readonly sharesSignatures?: boolean;
 }
 
 /** Verifies tokens of one issuer and one kind. */
@@ -108,10 +103,7 @@ export interface Verifier {
 
 /** The checked options, with defaults. */
 type Profile = Required<
-  Omit<
-    VerifierOptions,
-    'audience' | 'audienceClaim' | 'typ' | 'algorithms' | 'toleranceMs' | 'iatToleranceMs' | 'sharesSignatures'
-  >
+  Omit<VerifierOptions, 'audience' | 'audienceClaim' | 'typ' | 'algorithms' | 'toleranceMs' | 'iatToleranceMs'>
 > & {
   readonly audiences: readonly string[] | null;
   readonly audienceClaim: string | undefined;
@@ -128,9 +120,8 @@ type Profile = Required<
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const verification = createVerification(options);
-  const isSigned = options.sharesSignatures === true ? isSignedOrRecent : isSignedToken;
   return {
-    verify: (text, at) => verifyWith(verification, text, at, isSigned),
+    verify: (text, at) => verifyWith(verification, text, at),
     verifyAgain(text, at, signedBy) {
       const token = verification.parseParts(text);
       return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
@@ -139,33 +130,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
 }
 
 /** Verifies as `Verifier.verify` does. */
-export function verifyWith(
-  verification: Verification,
-  text: string,
-  at: EpochMillis,
-  isSigned = isSignedToken,
-): VerifiedToken {
+export function verifyWith(verification: Verification, text: string, at: EpochMillis): VerifiedToken {
   const token = verification.parseParts(text);
   const key = verification.findKey(token.header);
-  if (!isSigned(key, token)) throw new RescindError('token_signature_wrong');
+  const isSigned = isSignedBy(key, token.header.alg as Algorithm, signingInput(token), token.signature);
+  if (!isSigned) throw new RescindError('token_signature_wrong');
   return verification.finish(token, at);
-}
-
-const isSignedToken = (key: KeyObject, token: CompactJwsParts): boolean =>
-  isSignedBy(key, token.header.alg as Algorithm, signingInput(token), token.signature);
-
-/** Recently verified texts, each whole, with the key of its signature. 4 MB at most. */
-const recentlyVerified = new Map<string, KeyObject>();
-const MAX_RECENTLY_VERIFIED = 64;
-
-function isSignedOrRecent(key: KeyObject, token: CompactJwsParts): boolean {
-  const by = recentlyVerified.get(token.text);
-  if (by !== undefined && isSameKey(key, by)) return true;
-  if (!isSignedToken(key, token)) return false;
-  if (recentlyVerified.size >= MAX_RECENTLY_VERIFIED)
-    recentlyVerified.delete(recentlyVerified.keys().next().value ?? '');
-  recentlyVerified.set(token.text, key);
-  return true;
 }
 
 /** Compares keys by content: a newly fetched set has other objects for the same keys. */
@@ -266,7 +236,6 @@ export const verifierShape: OptionShape<VerifierOptions> = {
   iatToleranceMs: tolerance,
   expiryToleranceMs: tolerance,
   maxBytes: option.count({ min: 1 }),
-  sharesSignatures: option.flag(),
 };
 
 const verifierOptions = optionsOf<VerifierOptions>('createVerifier', verifierShape);

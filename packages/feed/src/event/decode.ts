@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { VerifierOptions } from '@rescind/token';
+import type { KeySet, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TransportRecord } from '../ports.ts';
 import { MAX_EVENT_BYTES } from './claims.ts';
@@ -49,6 +49,8 @@ export interface EventDecoder {
 /** The part that the decoders of single records and of batches share. */
 export interface Reading extends RecordReader {
   readonly verifier: VerifierOptions;
+  /** The options beside the keys, as text: with equal ones a text signed by one key gives one record. */
+  readonly settings: string;
 }
 
 const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
@@ -71,6 +73,7 @@ export function createReading(options: EventDecoderOptions): Reading {
       requiredClaims: ['jti'],
       maxBytes: MAX_EVENT_BYTES,
     },
+    settings: JSON.stringify([log, issuers]),
     ...createRecordReader({ log, issuers }),
   };
 }
@@ -85,12 +88,25 @@ export const NO_TIME = Number.MAX_SAFE_INTEGER;
  */
 export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   const reading = createReading(options);
-  const verifier = createVerifier({ ...reading.verifier, sharesSignatures: true });
+  const { settings } = reading;
+  const { keys } = reading.verifier;
+  /** The key that the verifier found last. */
+  let key: KeyObject | undefined;
+  const find: KeySet['find'] = (kid, alg) => {
+    key = keys.find(kid, alg);
+    return key;
+  };
+  const verifier = createVerifier({ ...reading.verifier, keys: { find } });
 
   const decodeRecord = (record: TransportRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
     try {
-      return reading.read(record, verifier.verify(record.jws, NO_TIME));
+      const shared = findShared(record, settings, keys);
+      if (shared !== undefined) return shared;
+      const token = verifier.verify(record.jws, NO_TIME);
+      const decoded = reading.read(record, token);
+      if (key !== undefined && isSigned(decoded)) share(decoded, { settings, key, alg: token.header.alg });
+      return decoded;
     } catch (error) {
       return badBecause(record, error);
     }
@@ -98,11 +114,54 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
 
   return {
     decodeBatch(records) {
+      const [only, ...others] = records;
+      if (only !== undefined && others.length === 0) return [decodeRecord(only)];
       const heartbeats = decodeHeartbeats(records, decodeRecord);
       return records.map((record, index) => heartbeats[index] ?? decodeRecord(record));
     },
     decode: (jws) => decodeRecord({ jws, hint: null, live: false }),
   };
+}
+
+/** What a record was decoded by. */
+interface DecodedBy {
+  readonly settings: string;
+  /** The key that verified its signature, for `alg` of its header. */
+  readonly key: KeyObject;
+  readonly alg: string;
+}
+
+type SignedRecord = EventRecord | HeartbeatRecord | UnknownVersionRecord;
+
+/** The last signed texts that decoders of this process have decoded, each whole. 20 MB at most. */
+const sharedRecords = new Map<string, DecodedBy & { readonly record: SignedRecord }>();
+const MAX_SHARED_RECORDS = 64;
+
+/** Stores a record whose signature was verified. What its copies have in common is frozen. */
+function share(record: SignedRecord, by: DecodedBy): void {
+  if (record.kind === 'event') {
+    for (const cutOff of record.cutOffs) Object.freeze(cutOff);
+    Object.freeze(record.cutOffs);
+    Object.freeze(record.kills);
+  }
+  if (sharedRecords.size >= MAX_SHARED_RECORDS) sharedRecords.delete(sharedRecords.keys().next().value ?? '');
+  sharedRecords.set(record.jws, { ...by, record });
+}
+
+/**
+ * Returns what a decoder with the same settings made of the same text, if the reader's own set has the key that verified it. Everything
+ * else that is checked depends on the text alone. `jws` is the stored text: the copies of many readers become garbage at once.
+ */
+function findShared(
+  { jws, live, hint }: TransportRecord,
+  settings: string,
+  keys: Pick<KeySet, 'find'>,
+): DecodedRecord | undefined {
+  const shared = sharedRecords.get(jws);
+  if (shared?.settings !== settings) return undefined;
+  const { record, key, alg } = shared;
+  const own = keys.find(record.kid, alg);
+  return own !== undefined && (own === key || own.equals(key)) ? { ...record, live, hint } : undefined;
 }
 
 /** The results of the records that look like heartbeats, at their indexes: see `decodeBatch`. */
@@ -160,7 +219,7 @@ function newestFirst(records: readonly TransportRecord[], heartbeats: readonly n
 }
 
 /** Whether a decoded record is signed by the log, so that it is evidence. */
-export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | UnknownVersionRecord {
+export function isSigned(record: DecodedRecord): record is SignedRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
 }
 
