@@ -7,7 +7,7 @@ import type { LogChange, LogState } from '@rescind/revocation/log-state';
 import { HTTP } from '../../support/transports.ts';
 import type { Connection } from './http.ts';
 import type { Claim, Registry, Rows, SimRecord, Token } from './truth.ts';
-import { copyRows, ISSUER, putRow } from './truth.ts';
+import { copyRows, ISSUER, putRow, Violation } from './truth.ts';
 
 /** The store of a follower: one transaction writes all of it to the disk. */
 export interface Store {
@@ -151,7 +151,7 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
   return {
     name,
     setup,
-    core: wrap(core),
+    core: wrap(withTicksChecked(core)),
     store: emptyStore(),
     disk: null,
     owedRows: 0,
@@ -166,6 +166,23 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     upgraded: false,
     deafUntil: 0,
     denied: new Set(),
+  };
+}
+
+/** The core, which checks that a tick that may be omitted has no effect and leaves the state as it is. */
+function withTicksChecked(core: FollowerCore): FollowerCore {
+  return {
+    ...core,
+    step(before, input) {
+      const step = core.step(before, input);
+      if (input.kind !== 'tick' || !core.isQuiet(before, input.at)) return step;
+      const [effect] = step.effects;
+      if (effect !== undefined) throw new Violation(`a quiet tick has the effect ${effect.kind}`);
+      for (const [member, value] of Object.entries(before))
+        if (!Object.is(value, step.state[member as keyof FollowerState]))
+          throw new Violation(`a quiet tick changes ${member}`);
+      return step;
+    },
   };
 }
 

@@ -108,8 +108,12 @@ export interface Bench {
   /** Every row committed, as `epoch:seq`. */
   readonly rows: Set<string>;
   view(): View;
+  /** Whether a tick now may be omitted. */
+  isQuiet(): boolean;
   /** Lets time pass, with a tick each 100 ms. @returns the effects of all ticks */
   pass(ms: number): FollowerEffect[];
+  /** Lets time pass without a tick. */
+  elapse(ms: number): void;
   /** Sets the wall clock. */
   setWallBack(ms: number): void;
   /** Suspends the machine: its monotonic clock stops. */
@@ -174,6 +178,7 @@ export function createBench(
     },
     rows,
     view: () => core.view(state, at()),
+    isQuiet: () => core.isQuiet(state, at()),
     pass(ms) {
       const all: FollowerEffect[] = [];
       for (let passed = 0; passed < ms; passed += 100) {
@@ -182,6 +187,10 @@ export function createBench(
         all.push(...happens({ kind: 'tick' }));
       }
       return all;
+    },
+    elapse(ms) {
+      wall += ms;
+      monotonic += ms;
     },
     setWallBack(ms) {
       wall -= ms;

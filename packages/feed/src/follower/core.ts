@@ -14,7 +14,7 @@ import {
   toFollowerSettings,
   transportOf,
 } from './core/draft.ts';
-import { evaluate, passTime } from './core/evaluate.ts';
+import { evaluate, isQuiet, passTime } from './core/evaluate.ts';
 import {
   applyKeySet,
   fetchFailed,
@@ -75,6 +75,7 @@ export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
       offerEvidence(draft);
       return finishDraft(draft);
     },
+    isQuiet: (state, at) => isQuiet(settings, state, at),
     startOf: (state, transport) => startOf(settings, state, transport),
     view: viewOf,
   };

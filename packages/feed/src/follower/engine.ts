@@ -117,7 +117,9 @@ export function createEngine(options: EngineOptions): Engine {
 
   /** @throws what the store throws: the step has not happened then */
   const take = (input: UntimedInput) => {
-    const step = core.step(state, { ...input, at: stamp() } as FollowerInput);
+    const at = stamp();
+    if (input.kind === 'tick' && core.isQuiet(state, at)) return;
+    const step = core.step(state, { ...input, at } as FollowerInput);
     adopt(step.effects, step.state, input.kind);
   };
 

@@ -1,13 +1,14 @@
 import type { DurationMs } from '@rescind/revocation';
 import { isLogTimeOld } from '@rescind/revocation/log-state';
-import { ageByHeartbeat, ageOf, isWallSet } from './age.ts';
-import type { Draft } from './draft.ts';
+import { ageByHeartbeat, ageOf, countSuspension, isWallSet } from './age.ts';
+import type { Draft, FollowerSettings } from './draft.ts';
 import { changeTransport, log, transportOf } from './draft.ts';
+import { isFetchNeeded } from './event-keys.ts';
 import { isFromFuture, isHeldByClock, raiseLogTime } from './heartbeat.ts';
 import { releaseQuarantined } from './position.ts';
 import { gapFound, noteMended } from './repair.ts';
 import { closeFallback, isPrimarySilent, mayStandBy, openFallback, readWhenBehind, restart } from './transports.ts';
-import type { Cause, FollowerState, TransportRole } from './types.ts';
+import type { Cause, FollowerState, InputTime, TransportRole } from './types.ts';
 
 /** After a batch: is the view complete, is something missing, is the fallback transport still of use? */
 export function evaluate(draft: Draft): void {
@@ -92,12 +93,40 @@ export function passTime(draft: Draft): void {
   becomeReadyByAge(draft);
 }
 
+/**
+ * Whether `passTime`, and what ends each step, would change nothing and have no effect at this time: a driver may omit the tick. It
+ * leaves out jitter and growing patience, so it may return false where a tick would change nothing.
+ */
+export function isQuiet(settings: FollowerSettings, state: FollowerState, at: InputTime): boolean {
+  const { logState, eventKeys, saved, age } = state;
+  const isComplete = logState.epoch !== '' && logState.seq >= logState.head && logState.suspect === null;
+  if (!isComplete || !state.ready || state.cause !== null || state.quarantined.size > 0) return false;
+  if (state.repair.dueAt !== null || state.standby.behind !== null) return false;
+  if (eventKeys.dueAt !== null || isFetchNeeded(eventKeys)) return false;
+  if (at.monotonic - state.goodAt >= settings.silenceMs) return false;
+  for (const transport of ['primary', 'fallback'] as const)
+    if (isStalled(settings, state, transport, at.monotonic)) return false;
+  return countSuspension(age, at) === age && !isWallSet({ saved, at });
+}
+
+/** @param patience how many times as long as usual the connection may be silent */
+function isStalled(
+  settings: FollowerSettings,
+  { transports }: Pick<FollowerState, 'transports'>,
+  transport: TransportRole,
+  now: DurationMs,
+  patience = 1,
+): boolean {
+  const { isRead, standby, open, since, receivedAt } = transports[transport];
+  if (!(isRead || standby) || !open) return false;
+  const { stallMs, standbyStallMs } = transportOf(settings, transport);
+  return now - Math.max(since, receivedAt) >= (standby ? standbyStallMs : stallMs) * patience;
+}
+
 function restartIfStalled(draft: Draft, transport: TransportRole): void {
-  const { isRead, standby, open, since, receivedAt, stalls } = draft.transports[transport];
-  if (!(isRead || standby) || !open) return;
-  const { stallMs, standbyStallMs } = transportOf(draft.settings, transport);
-  const patience = (standby ? standbyStallMs : stallMs) * 2 ** Math.min(stalls, MAX_STALLS_COUNTED);
-  if (draft.at.monotonic - Math.max(since, receivedAt) < patience) return;
+  const { stalls } = draft.transports[transport];
+  const patience = 2 ** Math.min(stalls, MAX_STALLS_COUNTED);
+  if (!isStalled(draft.settings, draft, transport, draft.at.monotonic, patience)) return;
   restart(draft, transport, 'stalled');
   changeTransport(draft, transport, { stalls: stalls + 1 });
 }

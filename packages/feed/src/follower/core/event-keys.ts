@@ -143,10 +143,8 @@ export function fetchWhatIsDue(draft: Draft): void {
 
 function scheduleFetch(draft: Draft): void {
   const { eventKeys, at } = draft;
-  const { dueAt, requested, epochs, unknown, doubted } = eventKeys;
-  if (dueAt !== null || requested !== null) return;
-  const isNeeded = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
-  if (!isNeeded) return;
+  const { dueAt, requested } = eventKeys;
+  if (dueAt !== null || requested !== null || !isFetchNeeded(eventKeys)) return;
   const now = at.monotonic;
   // A fleet receives the same change at the same moment; an instance that is not ready has just started.
   const spread = draft.ready ? at.random * SPREAD_MS : 0;
@@ -161,8 +159,10 @@ function scheduleFetch(draft: Draft): void {
   draft.eventKeys = { ...eventKeys, tokens: tokens - 1, refilledAt, dueAt: now + spread };
 }
 
-/** Without an epoch only the key set names the one to follow. */
-const isLost = ({ logState, eventKeys }: Draft) => logState.epoch === '' && eventKeys.epochs.size > 0;
+/** Whether something waits for the set of event keys. Without an epoch, only the set names the one of those announced that is followed. */
+export function isFetchNeeded({ epochs, unknown, doubted, isFree }: EventKeysState): boolean {
+  return epochs.size + unknown.size + doubted.size > 0 || isFree;
+}
 
 /** A requested fetch has failed: what waits for it keeps waiting. */
 export function fetchFailed(draft: Draft): void {

@@ -141,6 +141,11 @@ export interface FollowerCore {
   start(stored: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
   /** The state and the effects after an input. Changes neither of its arguments. */
   step(state: FollowerState, input: FollowerInput): FollowerStep;
+  /**
+   * Whether a tick at this time would change nothing and have no effect, so that it may be omitted. Conservative: false when in doubt. It
+   * must be asked as often as ticks are due.
+   */
+  isQuiet(state: FollowerState, at: InputTime): boolean;
   /** From where a transport is to read. */
   startOf(state: FollowerState, transport: TransportRole): StartPosition;
   /** The view at a time, by a state. */
