@@ -174,7 +174,7 @@ export interface FileWatch {
 
 export function createFileWatch(database: Database, telemetry: Telemetry): FileWatch {
   const paths = [database.name, `${database.name}-wal`];
-  const opened = paths.map(identityOf);
+  const opened = paths.map((path) => findFile(path)?.identity);
   let fault: FileFault | undefined;
   let bytes = statSync(database.name).size;
 
@@ -186,19 +186,19 @@ export function createFileWatch(database: Database, telemetry: Telemetry): FileW
   }
 
   /** Whether the file was truncated. After a `VACUUM` of another process it is shorter, but not shorter than SQLite's count of its pages. */
-  function isTruncated(): boolean {
+  function isTruncated(now: number): boolean {
     const before = bytes;
-    bytes = statSync(database.name).size;
+    bytes = now;
     return bytes < before && bytes < pagesOf(database) * PAGE_BYTES;
   }
 
   function check(): void {
     if (!database.open || database.inTransaction || fault !== undefined) return;
     try {
-      const now = paths.map(identityOf);
-      if (now.includes(undefined)) found('removed');
-      else if (now.some((identity, at) => identity !== opened[at])) found('replaced');
-      else if (isTruncated()) found('truncated');
+      const [file, log] = paths.map(findFile);
+      if (file === undefined || log === undefined) found('removed');
+      else if ([file, log].some(({ identity }, at) => identity !== opened[at])) found('replaced');
+      else if (isTruncated(file.bytes)) found('truncated');
     } catch (error) {
       note(error);
     }
@@ -225,10 +225,10 @@ const isOfTrusted = (fault: FileFault) => fault === 'removed' || fault === 'repl
 
 const pagesOf = (database: Database) => Number(database.pragma('page_count', { simple: true }));
 
-/** Device and inode of a file; undefined: there is none. */
-function identityOf(path: string): string | undefined {
+/** Device and inode of a file, and its size; undefined: there is none. */
+function findFile(path: string): { readonly identity: string; readonly bytes: number } | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found && `${found.dev}:${found.ino}`;
+  return found && { identity: `${found.dev}:${found.ino}`, bytes: Number(found.size) };
 }
 
 function isDamage(error: unknown): boolean {

@@ -159,8 +159,11 @@ export function createWalLimit({ database, maxBytes, gauge, telemetry }: WalLimi
   return {
     enforce() {
       if (!database.open || database.inTransaction) return;
-      const error = bytesOf(path) > maxBytes ? truncate() : undefined;
-      note(bytesOf(path), error);
+      const bytes = bytesOf(path);
+      if (bytes > maxBytes) {
+        const error = truncate();
+        note(bytesOf(path), error);
+      } else note(bytes, undefined);
     },
     overLimit: () => overLimit,
   };
