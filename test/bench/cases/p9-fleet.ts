@@ -23,7 +23,7 @@ const PAUSE_EACH_MS = 0.5;
 
 /** One reader has a p99 that only many samples show; a thousand readers take half a second of both cores for each. */
 function revocationsFor(readers: number): number {
-  if (readers === 1) return 1_200;
+  if (readers === 1) return 2_400;
   return readers < 1_000 ? 400 : 150;
 }
 
