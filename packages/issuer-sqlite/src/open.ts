@@ -81,19 +81,20 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
     gauge: 'rescind_database_wal_bytes',
     telemetry,
   });
-  const growWal = createWalGrowth(`${writer.name}-wal`);
+  const growth = createWalGrowth(`${writer.name}-wal`);
   const queue = createTransactionQueue({ writer, reader, tables: createTables(writer) });
   return {
     read: { ...createTables(reader), sql: queue.sql },
     log: createCommittedLog(reader, writer),
     transaction: queue.run,
     maintain() {
-      growWal();
+      growth.grow();
       wal.enforce();
     },
     overLimit: wal.overLimit,
     async close() {
       await queue.idle();
+      await growth.settled();
       close();
     },
   };

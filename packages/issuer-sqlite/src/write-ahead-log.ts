@@ -1,4 +1,14 @@
-import { close, closeSync, fdatasync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import {
+  close,
+  closeSync,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 
 /**
  * Pages of the write-ahead log before they are copied into the file, which blocks all writers: a page that many refreshes
@@ -14,30 +24,52 @@ export const WAL_MOST_BYTES = 2 * WAL_BYTES;
 
 /** What is added at a time: a pause of less than a millisecond. */
 const ZEROS = Buffer.alloc(1 << 20);
+/** With less free space the log grows with its commits alone: the disk may be needed for something else. */
+const LEAST_FREE_BYTES = 8 * WAL_BYTES;
+
+/** Grows a write-ahead log ahead of its commits. */
+export interface WalGrowth {
+  /** Adds a megabyte, unless the log has its usual size. To be called every second, in the thread of the writer. Throws nothing. */
+  grow(): void;
+  /** Resolves when it has closed the file. */
+  settled(): Promise<void>;
+}
 
 /**
- * Grows a write-ahead log to its usual size ahead of the commits, by a megabyte a call, so that they overwrite it, as they do after the first
- * checkpoint. The sync of a file that grows also writes to the journal of the file system: a commit takes half as long again. SQLite ends
+ * Grows a write-ahead log to its usual size ahead of the commits, so that they overwrite it, as they do after the first checkpoint. The
+ * sync of a file that grows also writes to the journal of the file system: a commit takes half as long again. SQLite ends
  * a log at the first frame whose checksum is wrong, such as zeros (https://sqlite.org/fileformat2.html#the_write_ahead_log).
  *
  * @param path of the log
- * @returns a function for the thread of the writer. It throws nothing, and gives up where the disk is full.
  */
-export function createWalGrowth(path: string): () => void {
+export function createWalGrowth(path: string): WalGrowth {
   let hasFailed = false;
-  return () => {
-    if (hasFailed) return;
-    try {
-      const { size } = statSync(path);
-      if (size < WAL_BYTES) append(path, Math.min(ZEROS.length, WAL_BYTES - size));
-    } catch {
-      // What keeps SQLite itself from writing is reported by its commits.
-      hasFailed = true;
-    }
+  let syncing: Promise<void> | undefined;
+  return {
+    grow() {
+      if (hasFailed || syncing !== undefined) return;
+      try {
+        const { size } = statSync(path);
+        if (size >= WAL_BYTES || freeBytes(path) < LEAST_FREE_BYTES) return;
+        syncing = append(path, Math.min(ZEROS.length, WAL_BYTES - size)).finally(() => {
+          syncing = undefined;
+        });
+      } catch {
+        // What keeps SQLite itself from writing is reported by its commits.
+        hasFailed = true;
+      }
+    },
+    settled: async () => syncing,
   };
 }
 
-function append(path: string, bytes: number): void {
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** @throws errors of the operating system, with the file as it was */
+function append(path: string, bytes: number): Promise<void> {
   const file = openSync(path, 'r+');
   const { size } = fstatSync(file);
   try {
@@ -48,5 +80,5 @@ function append(path: string, bytes: number): void {
     throw error;
   }
   // In a thread, so that the next commit has less to wait for. The zeros need not be durable.
-  fdatasync(file, () => close(file, () => undefined));
+  return new Promise((resolve) => fdatasync(file, () => close(file, () => resolve())));
 }
