@@ -64,6 +64,11 @@ const PANELS: readonly Panel[] = [
   { id: 'P4', title: 'A revocation by Kafka to another instance: median (less is better)', contestants: delivered },
   { id: 'P9', title: 'A revocation by Kafka to all of 100 instances: median (less is better)', contestants: delivered },
   {
+    id: 'P9-1000',
+    title: 'A revocation by Kafka to all of 1,000 instances: median (less is better)',
+    contestants: delivered,
+  },
+  {
     id: 'P5',
     title: 'A catch-up: time for an event (less is better)',
     contestants: [
@@ -91,7 +96,6 @@ interface Measured {
 
 /** Lengths of the plot, in px. */
 const WIDTH = 760;
-const VALUE_WIDTH = 110;
 const LINE = 22;
 const TITLE = 34;
 
@@ -106,11 +110,13 @@ export function toRivalsSvg(cases: readonly Measured[]): string {
     return rows.length < 2 ? [] : [{ title, rows }];
   });
   const left = Math.max(...panels.flatMap(({ rows }) => rows.map(({ label }) => textWidth(label)))) + 16;
+  const right =
+    Math.max(...panels.flatMap(({ rows }) => rows.map(({ spread }) => textWidth(spellMedian(spread))))) + 16;
   let y = 0;
   const drawn = panels.map(({ title, rows }) => {
     const top = y;
     y += TITLE + rows.length * LINE + 10;
-    return drawPanel(title, rows, top, left);
+    return drawPanel(title, rows, top, { left, right });
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="12">`,
@@ -126,19 +132,26 @@ interface Row {
   readonly spread: Spread;
 }
 
-function drawPanel(title: string, rows: readonly Row[], top: number, left: number): string {
+const spellMedian = ({ median, unit }: Spread) => `${round(median).toLocaleString('en')} ${unit}`;
+
+interface Margins {
+  readonly left: number;
+  readonly right: number;
+}
+
+function drawPanel(title: string, rows: readonly Row[], top: number, { left, right }: Margins): string {
   const maxMedian = Math.max(...rows.map(({ spread }) => spread.median));
-  const scale = (WIDTH - left - VALUE_WIDTH) / maxMedian;
+  const scale = (WIDTH - left - right) / maxMedian;
   return [
     `<text x="8" y="${top + 24}" fill="#222" font-weight="bold">${escapeText(title)}</text>`,
-    ...rows.map(({ label, spread: { median, unit } }, index) => {
+    ...rows.map(({ label, spread }, index) => {
       const y = top + TITLE + index * LINE;
-      const width = Math.max(1, Math.round(median * scale));
+      const width = Math.max(1, Math.round(spread.median * scale));
       const isOurs = label.startsWith(OURS);
       return (
         `<text x="${left - 8}" y="${y + 13}" text-anchor="end" fill="#222"${isOurs ? ' font-weight="bold"' : ''}>${escapeText(label)}</text>` +
         `<rect x="${left}" y="${y + 2}" width="${width}" height="${LINE - 7}" fill="${isOurs ? '#1f5fa8' : '#9aa3ad'}"/>` +
-        `<text x="${left + width + 6}" y="${y + 13}" fill="#222">${round(median).toLocaleString('en')} ${escapeText(unit)}</text>`
+        `<text x="${left + width + 6}" y="${y + 13}" fill="#222">${escapeText(spellMedian(spread))}</text>`
       );
     }),
   ].join('\n');
