@@ -90,13 +90,7 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   const reading = createReading(options);
   const { settings } = reading;
   const { keys } = reading.verifier;
-  /** The key that the verifier found last. */
-  let key: KeyObject | undefined;
-  const find: KeySet['find'] = (kid, alg) => {
-    key = keys.find(kid, alg);
-    return key;
-  };
-  const verifier = createVerifier({ ...reading.verifier, keys: { find } });
+  const verifier = createVerifier(reading.verifier);
 
   const decodeRecord = (record: TransportRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
@@ -105,7 +99,9 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
       if (shared !== undefined) return shared;
       const token = verifier.verify(record.jws, NO_TIME);
       const decoded = reading.read(record, token);
-      if (key !== undefined && isSigned(decoded)) share(decoded, { settings, key, alg: token.header.alg });
+      const { kid, alg } = token.header;
+      const key = keys.find(kid, alg);
+      if (key !== undefined && isSigned(decoded)) share(decoded, { settings, key, alg });
       return decoded;
     } catch (error) {
       return badBecause(record, error);
@@ -114,8 +110,7 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
 
   return {
     decodeBatch(records) {
-      const [only, ...others] = records;
-      if (only !== undefined && others.length === 0) return [decodeRecord(only)];
+      if (records.length === 1) return records.map(decodeRecord);
       const heartbeats = decodeHeartbeats(records, decodeRecord);
       return records.map((record, index) => heartbeats[index] ?? decodeRecord(record));
     },
