@@ -86,8 +86,8 @@ export function createEngine(options: EngineOptions): Engine {
   let { logState: durable } = options.state;
   let storeFailure: { failures: number; error: string | null } = { failures: 0, error: null };
   let commitTimer: NodeJS.Timeout | undefined;
-  /** How long after a change `commitTimer` commits it. */
-  let commitDelayMs: DurationMs = 0;
+  /** Whether `commitTimer` was set for a change of times alone: an earlier one takes its place. */
+  let isTimerOfTimes = false;
   /** Whether a step could not be taken and waits to be tried again. */
   let isStepFailing = false;
   let draining = false;
@@ -130,22 +130,21 @@ export function createEngine(options: EngineOptions): Engine {
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
     runEffects();
     if (first?.kind !== 'commit') return;
-    if (cause === 'records' && isOfTimes(first.change, durable))
-      commitSoon(TIMES_DELAY_MS * (0.5 + Math.random() / 2), true);
-    else commitSoon(COMMIT_DELAY_MS);
+    commitSoon(cause === 'records' && isOfTimes(first.change, durable));
   };
 
   const isFull = () => store.pendingRows() >= MAX_PENDING_ROWS;
 
   /** Not while a failed commit waits for its retry, which commits later changes too. */
-  const commitSoon = (delayMs: DurationMs, ofTimes = false) => {
+  const commitSoon = (ofTimes: boolean) => {
     if (closed || storeFailure.failures > 0) return;
     if (store.pendingRows() >= COMMIT_ROWS) {
       commit();
       return;
     }
-    if (commitTimer !== undefined && (ofTimes || commitDelayMs <= delayMs)) return;
+    if (commitTimer !== undefined && (ofTimes || !isTimerOfTimes)) return;
     clearTimeout(commitTimer);
+    const delayMs = ofTimes ? TIMES_DELAY_MS * (0.5 + Math.random() / 2) : COMMIT_DELAY_MS;
     const timer = setTimeout(async () => {
       await ownTurn();
       if (commitTimer === timer) commit();
@@ -153,7 +152,7 @@ export function createEngine(options: EngineOptions): Engine {
     // For times alone no process is kept alive.
     if (ofTimes) timer.unref();
     commitTimer = timer;
-    commitDelayMs = delayMs;
+    isTimerOfTimes = ofTimes;
   };
 
   const commit = () => {
