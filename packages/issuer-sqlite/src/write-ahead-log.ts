@@ -1,14 +1,4 @@
-import {
-  close,
-  closeSync,
-  fdatasync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { close, closeSync, fdatasync, ftruncateSync, openSync, statfsSync, statSync, writeSync } from 'node:fs';
 
 /**
  * Pages of the write-ahead log before they are copied into the file, which blocks all writers: a page that many refreshes
@@ -51,7 +41,7 @@ export function createWalGrowth(path: string): WalGrowth {
       try {
         const { size } = statSync(path);
         if (size >= WAL_BYTES || freeBytes(path) < LEAST_FREE_BYTES) return;
-        syncing = append(path, Math.min(ZEROS.length, WAL_BYTES - size)).finally(() => {
+        syncing = append(path, size).finally(() => {
           syncing = undefined;
         });
       } catch {
@@ -68,12 +58,11 @@ function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
-/** @throws errors of the operating system, with the file as it was */
-function append(path: string, bytes: number): Promise<void> {
+/** @param size of the file @throws errors of the operating system, with the file as it was */
+function append(path: string, size: number): Promise<void> {
   const file = openSync(path, 'r+');
-  const { size } = fstatSync(file);
   try {
-    writeSync(file, ZEROS, 0, bytes, size);
+    writeSync(file, ZEROS, 0, Math.min(ZEROS.length, WAL_BYTES - size), size);
   } catch (error) {
     ftruncateSync(file, size);
     closeSync(file);
