@@ -66,7 +66,7 @@ export function createClosingEvents(database: Database.Database): ClosingEvents 
 
 /**
  * Reads by the writer while no transaction is open on it: its cache has the pages of the last commit, which the other connection reads
- * again from the file. What is read right after a commit, to be published, takes a tenth of the time.
+ * again from the file, right after a commit, when its events are to be published.
  * @param reader a connection that no transaction is ever open on
  */
 export function createCommittedLog(reader: Database.Database, writer: Database.Database): CommittedLog {
