@@ -2,6 +2,7 @@ import { CheckFailed, runTool } from './command.ts';
 import { checkImports } from './imports.ts';
 import { checkLockfile } from './lockfile.ts';
 import { checkProcesses } from './processes.ts';
+import { checkStatements } from './statements.ts';
 
 const checks: Readonly<Record<string, () => string | undefined | Promise<string>>> = {
   'lock file': checkLockfile,
@@ -13,6 +14,7 @@ const checks: Readonly<Record<string, () => string | undefined | Promise<string>
   'types of browser tests': () => void runTool('tsc', ['--noEmit', '-p', 'test/browser']),
   imports: checkImports,
   processes: checkProcesses,
+  statements: checkStatements,
   'dead exports': () => void runTool('knip', ['--treat-config-hints-as-errors']),
 };
 

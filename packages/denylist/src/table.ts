@@ -88,7 +88,7 @@ export function createTable(database: Database, digest: TableDigest): Table {
   );
   const following = database
     .prepare<[number, number, StoredText, number], StoredKey>(
-      `SELECT iss, claim, value FROM cutoff WHERE (iss, claim, value) > (?, ?, ?) ORDER BY iss, claim, value LIMIT ?`,
+      `SELECT iss, claim, value FROM cutoff WHERE (iss, claim, value) > (?, ?, ?) ORDER BY iss, claim, value LIMIT ? + 0`,
     )
     .raw();
   const within = database.prepare<[...StoredKey, ...StoredKey], number>('SELECT (?, ?, ?) <= (?, ?, ?)').pluck();
@@ -250,7 +250,7 @@ function createSweep(database: Database): Sweep {
     .raw();
   const expired = (limit: string) =>
     `SELECT ${COLUMNS} FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?) ${limit} AND expires_at < ?
-      ORDER BY claim, value LIMIT ?`;
+      ORDER BY claim, value LIMIT ? + 0`;
   const within = database
     .prepare<[number, ...SweepPosition, ...SweepPosition, number, number], StoredCutoff>(
       expired('AND (claim, value) <= (?, ?)'),

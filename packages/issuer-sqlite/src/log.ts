@@ -14,7 +14,7 @@ export function createOutbox(database: Database.Database): Outbox {
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
   );
   const liveAfter = database.prepare<[number, number, number], OutboxRow>(
-    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? AND seq > ? ORDER BY seq LIMIT ?`,
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? AND seq > ? ORDER BY seq LIMIT ? + 0`,
   );
   const lowestLive = database
     .prepare<[number], number>(
@@ -28,7 +28,7 @@ export function createOutbox(database: Database.Database): Outbox {
     `SELECT seq, txn FROM rescind_outbox AS row
      WHERE ${PRESENT} AND seq < ?
        AND NOT EXISTS (SELECT 1 FROM rescind_outbox WHERE txn = row.txn AND epoch = row.epoch AND seq > row.seq)
-     ORDER BY seq DESC LIMIT ?`,
+     ORDER BY seq DESC LIMIT ? + 0`,
   );
   const remove = database.prepare(`DELETE FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`);
   const removeOthers = database.prepare(`DELETE FROM rescind_outbox WHERE NOT ${PRESENT}`);
@@ -97,7 +97,7 @@ function prepareReads(database: Database.Database) {
     // Raw: better-sqlite3 compiles a function for the objects of each result, which takes longer than to read one event.
     read: database
       .prepare<[number, number], [seq: number, type: string, jws: string]>(
-        `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
+        `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ? + 0`,
       )
       .raw(),
     idAt: database.prepare<[number], string>(`SELECT jti FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`).pluck(),

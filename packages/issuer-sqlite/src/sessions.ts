@@ -128,7 +128,7 @@ function createSessionList(database: Database.Database): Sessions['list'] {
       `SELECT ${COLUMNS} FROM rescind_sessions
          WHERE ${where} (created_at, sid) < (@createdAt, @after)
            ${ended ? '' : 'AND ended_at IS NULL AND idle_expires_at > @at AND absolute_expires_at > @at'}
-         ORDER BY created_at DESC, sid DESC LIMIT @limit`,
+         ORDER BY created_at DESC, sid DESC LIMIT @limit + 0`,
     );
   const both = (where: string) => ({ open: listing(where, false), all: listing(where, true) });
   const ofAll = both('');
@@ -178,7 +178,7 @@ function createSessionEnds(database: Database.Database): SessionEnds {
   type Page = [{ readonly value: string; readonly at: EpochMillis; readonly after: string; readonly limit: number }];
   const live = forEach((where) =>
     database.prepare<Page, SessionRow>(
-      `SELECT ${COLUMNS} FROM rescind_sessions WHERE ${where} AND sid > @after AND ${LIVE} ORDER BY sid LIMIT @limit`,
+      `SELECT ${COLUMNS} FROM rescind_sessions WHERE ${where} AND sid > @after AND ${LIVE} ORDER BY sid LIMIT @limit + 0`,
     ),
   );
   /** As `live` by `sid`, in a sixth of the time: by position, without an order. Each logout runs it. */
@@ -193,13 +193,13 @@ function createSessionEnds(database: Database.Database): SessionEnds {
   const kept = forEach((where) =>
     database
       .prepare<[{ value: string; limit: number }], string>(
-        `SELECT sid FROM rescind_sessions WHERE ${where} AND greatest_exp > 0 ORDER BY sid LIMIT @limit`,
+        `SELECT sid FROM rescind_sessions WHERE ${where} AND greatest_exp > 0 ORDER BY sid LIMIT @limit + 0`,
       )
       .pluck(),
   );
   const piece = database.prepare<[string, number], { last: string | null; rows: number }>(
     `SELECT MAX(sid) AS last, COUNT(*) AS rows
-     FROM (SELECT sid FROM rescind_sessions WHERE sid > ? ORDER BY sid LIMIT ?)`,
+     FROM (SELECT sid FROM rescind_sessions WHERE sid > ? ORDER BY sid LIMIT ? + 0)`,
   );
   const forgotten = `sid > @after AND sid <= @last AND greatest_exp < @before
        AND (ended_at < @before OR idle_expires_at < @before OR absolute_expires_at < @before)`;

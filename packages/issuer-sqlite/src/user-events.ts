@@ -30,7 +30,7 @@ const WIDE = `type = 'sessions_ended' AND sub IS NULL`;
 export function createUserEvents(database: Database.Database): UserEvents {
   const lists = createLists(database);
   const following = database.prepare<[number, number], UserEventRow>(
-    `SELECT ${COLUMNS} FROM rescind_user_events WHERE seq > ? ORDER BY seq LIMIT ?`,
+    `SELECT ${COLUMNS} FROM rescind_user_events WHERE seq > ? ORDER BY seq LIMIT ? + 0`,
   );
   // The row of the sequence outlives the rows of the table.
   const head = database
@@ -48,12 +48,12 @@ export function createUserEvents(database: Database.Database): UserEvents {
   );
   const prune = database.prepare(
     `DELETE FROM rescind_user_events
-     WHERE seq IN (SELECT seq FROM rescind_user_events WHERE at < ? ORDER BY at, seq LIMIT ?)`,
+     WHERE seq IN (SELECT seq FROM rescind_user_events WHERE at < ? ORDER BY at, seq LIMIT ? + 0)`,
   );
   const forgetOrigins = database.prepare(
     `UPDATE rescind_user_events SET address = NULL, user_agent = NULL, device_name = NULL
      WHERE seq IN (SELECT seq FROM rescind_user_events
-       WHERE sub = ? AND COALESCE(address, user_agent, device_name) IS NOT NULL LIMIT ?)`,
+       WHERE sub = ? AND COALESCE(address, user_agent, device_name) IS NOT NULL LIMIT ? + 0)`,
   );
 
   return {
@@ -84,18 +84,18 @@ function createLists(database: Database.Database): Readonly<Record<'sub' | 'sid'
     `SELECT ${COLUMNS} FROM rescind_user_events
      WHERE ${where} AND at >= @since AND at < @until AND at <= @at AND (at < @at OR seq < @seq)
        AND (@type IS NULL OR type = @type)
-     ORDER BY at DESC, seq DESC LIMIT @limit`;
+     ORDER BY at DESC, seq DESC LIMIT @limit + 0`;
   const listing = (text: string): List => database.prepare<[ListValues], UserEventRow>(text);
   const withWide = (where: string) =>
     listing(
       `SELECT * FROM (SELECT * FROM (${page(where)}) UNION ALL SELECT * FROM (${page(WIDE)}))
-       ORDER BY at DESC, seq DESC LIMIT @limit`,
+       ORDER BY at DESC, seq DESC LIMIT @limit + 0`,
     );
   const any = listing(page('1'));
   const ofType = listing(
     `SELECT ${COLUMNS} FROM rescind_user_events
      WHERE type = @type AND at >= @since AND at < @until AND at <= @at AND (at < @at OR seq < @seq)
-     ORDER BY at DESC, seq DESC LIMIT @limit`,
+     ORDER BY at DESC, seq DESC LIMIT @limit + 0`,
   );
   return {
     sub: withWide('sub = @sub'),

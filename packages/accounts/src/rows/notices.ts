@@ -60,7 +60,7 @@ export function createNoticeRows(sql: HostSql, { seal, open }: Sealer): NoticeRo
     'INSERT INTO notices (id, sub, type, sealed, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const due = sql.prepare<[number, number], { id: string; type: string; sealed: Buffer; attempts: number }>(
-    'SELECT id, type, sealed, attempts FROM notices WHERE dead_at IS NULL AND next_at <= ? ORDER BY next_at LIMIT ?',
+    'SELECT id, type, sealed, attempts FROM notices WHERE dead_at IS NULL AND next_at <= ? ORDER BY next_at LIMIT ? + 0',
   );
   const next = sql.prepare<[], number | null>('SELECT min(next_at) FROM notices WHERE dead_at IS NULL').pluck();
   const removeDelivered = sql.prepare('DELETE FROM notices WHERE id = ?');

@@ -77,7 +77,7 @@ export function createUserRows(sql: HostSql): UserRows {
   type Page = { after: string; limit: number; state: string | null };
   const page = (where: string) => `SELECT ${COLUMNS} FROM accounts
      WHERE sub > @after AND ${where} AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
-     ORDER BY sub LIMIT @limit`;
+     ORDER BY sub LIMIT @limit + 0`;
   const list = sql.prepare<[Page], Row>(page('TRUE'));
   // The index of names is in this order: the names with a prefix lie between the two bounds.
   const listByPrefix = sql.prepare<[Page & { from: string; to: string }], Row>(
@@ -108,7 +108,7 @@ export function createUserRows(sql: HostSql): UserRows {
      WHERE sub = @sub AND state = 'deleted' AND erase_at IS NOT NULL`,
   );
   const erasable = sql
-    .prepare<[number, number], string>('SELECT sub FROM accounts WHERE erase_at <= ? ORDER BY erase_at LIMIT ?')
+    .prepare<[number, number], string>('SELECT sub FROM accounts WHERE erase_at <= ? ORDER BY erase_at LIMIT ? + 0')
     .pluck();
 
   return {

@@ -99,7 +99,7 @@ export function createAuditTable(sql: HostSql): AuditTable {
   // The count of SQLite outlives the rows, so that the verification detects removed entries at the end.
   const greatest = sql.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'admin_audit'`).pluck();
   const from = sql.prepare<[number, number], Row>(
-    `SELECT ${COLUMNS} FROM admin_audit WHERE seq > ? ORDER BY seq LIMIT ?`,
+    `SELECT ${COLUMNS} FROM admin_audit WHERE seq > ? ORDER BY seq LIMIT ? + 0`,
   );
 
   return {
@@ -116,7 +116,7 @@ export function createAuditTable(sql: HostSql): AuditTable {
         ' AND ',
       );
       return sql
-        .prepare<[object], Row>(`SELECT ${COLUMNS} FROM admin_audit WHERE ${where} ORDER BY seq DESC LIMIT @limit`)
+        .prepare<[object], Row>(`SELECT ${COLUMNS} FROM admin_audit WHERE ${where} ORDER BY seq DESC LIMIT @limit + 0`)
         .all({ ...Object.fromEntries(conditions), before, limit })
         .map(toEntry);
     },
