@@ -29,6 +29,17 @@ export function spreadOf(name: string, values: readonly number[], unit: string):
   return { name, median: middle(values), min: Math.min(...values), max: Math.max(...values), unit };
 }
 
+/** The value at a share of the sorted ones, by nearest rank. */
+export function quantileOf(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * share) - 1)] ?? Number.NaN;
+}
+
+/** The median, the 99th percentile and the maximum of durations in ms. */
+export function latencyOf(name: string, values: readonly number[]): Spread {
+  const [median, min, max] = [0.5, 0.99, 1].map((share) => quantileOf(values, share)) as [number, number, number];
+  return { name: `${name} (median, p99, worst)`, median, min, max, unit: 'ms' };
+}
+
 /**
  * Measures contestants in turns, so that other load of the machine affects all of them alike: ns a call, per round. Ratios
  * are to be taken round by round.

@@ -9,13 +9,13 @@ import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { createSigner } from '@rescind/token/signing';
 import express from 'express';
-import type { Case, Setting, Spread } from '../case.ts';
+import type { Case, Setting } from '../case.ts';
 import { startChild } from '../material/child.ts';
 import type { EventFiles } from '../material/events.ts';
 import { LENGTH_BYTES, makeEventFiles, partsOf, readKey } from '../material/events.ts';
 import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE, newClaims } from '../material/tokens.ts';
-import { middle, spreadOf } from '../race.ts';
+import { latencyOf, middle, quantileOf, spreadOf } from '../race.ts';
 
 const filesOf = ({ directory, quick }: Setting): EventFiles => ({ directory, events: quick ? 50_000 : 1_000_000 });
 
@@ -57,8 +57,8 @@ export const p5: Case = {
       measured: [
         spreadOf('one event of a catch-up', micros, 'µs'),
         spreadOf('crypto.verify(KeyObject), RS256', raw, 'µs'),
-        latency('a request meanwhile (median, p99, longest)', busy),
-        latency('a request otherwise (median, p99, longest)', idle),
+        latencyOf('a request meanwhile', busy),
+        latencyOf('a request otherwise', idle),
       ],
       settings: {
         events,
@@ -115,16 +115,7 @@ async function probeDuring(open: () => Guard, token: string) {
   }
 }
 
-function quantileOf(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? Number.NaN;
-}
-
 const p99Of = (values: readonly number[]) => quantileOf(values, 0.99);
-
-const latency = (name: string, values: readonly number[]): Spread => ({
-  ...{ name, unit: 'ms' },
-  ...{ median: quantileOf(values, 0.5), min: p99Of(values), max: quantileOf(values, 1) },
-});
 
 /** µs of one bare verification, over the same events. */
 function rawVerification(files: EventFiles): () => number {

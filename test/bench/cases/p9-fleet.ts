@@ -5,12 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openBroker } from '@rescind/dev-kafka';
 import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import kafkajs from 'kafkajs';
-import type { Bar, Case, Setting, Spread } from '../case.ts';
+import type { Bar, Case, Setting } from '../case.ts';
 import type { Arrival } from '../material/arrivals.ts';
 import { clockMs } from '../material/arrivals.ts';
 import type { Child } from '../material/child.ts';
 import { startChild } from '../material/child.ts';
 import { newId } from '../material/rows.ts';
+import { latencyOf, quantileOf } from '../race.ts';
 
 /** As many bytes as an event has. */
 const EVENT_BYTES = 1_000;
@@ -120,25 +121,11 @@ async function openRaw(brokers: readonly string[], topic: string, readers: numbe
   };
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
-}
-
 const lasts = (samples: readonly Sample[]) => samples.map(({ last }) => last);
 const eaches = (samples: readonly Sample[]) => samples.flatMap(({ each }) => each);
 
-/** The median, the 99th percentile and the maximum. */
-const latency = (name: string, values: readonly number[]): Spread => ({
-  name: `${name} (median, p99, worst)`,
-  median: quantile(values, 0.5),
-  min: quantile(values, 0.99),
-  max: quantile(values, 1),
-  unit: 'ms',
-});
-
 function times(of: readonly Sample[], to: readonly Sample[], share: number): number {
-  return quantile(lasts(of), share) / quantile(lasts(to), share);
+  return quantileOf(lasts(of), share) / quantileOf(lasts(to), share);
 }
 
 const fleetOf = (id: string, readers: number, barsOf: (found: Awaited<ReturnType<typeof compare>>) => Bar[]): Case => ({
@@ -150,14 +137,14 @@ const fleetOf = (id: string, readers: number, barsOf: (found: Awaited<ReturnType
     return {
       bars: barsOf(found),
       measured: [
-        latency('kafkajs: send → all have it', lasts(found.raw)),
-        latency('answer → all deny', lasts(found.answered)),
-        latency('request → all deny', lasts(found.asked)),
+        latencyOf('kafkajs: send → all have it', lasts(found.raw)),
+        latencyOf('answer → all deny', lasts(found.answered)),
+        latencyOf('request → all deny', lasts(found.asked)),
         ...(readers === 1
           ? []
           : [
-              latency('kafkajs: send → one has it', eaches(found.raw)),
-              latency('answer → one denies', eaches(found.answered)),
+              latencyOf('kafkajs: send → one has it', eaches(found.raw)),
+              latencyOf('answer → one denies', eaches(found.answered)),
             ]),
       ],
       settings: {
