@@ -1,6 +1,7 @@
 import type { InstanceReport } from '@rescind/feed/reports';
-import { openTestIssuer } from '@rescind/issuer/testing';
-import { RescindError } from '@rescind/revocation';
+import type { ReceiptsOptions } from '@rescind/issuer/testing';
+import { createReceipts, openTestIssuer } from '@rescind/issuer/testing';
+import { RescindError, silentTelemetry } from '@rescind/revocation';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 const SECOND = 1_000;
@@ -328,4 +329,58 @@ test('forgets an instance that has ended, and none that reports', async () => {
   expect(instances.forget(idOf('a'))).toBe(true);
   expect(stateOf('a')).toBe(undefined);
   expect(instances.receipt(revocation)).toMatchObject({ of: 3, reached: 2, left: 1, complete: true });
+});
+
+test('lists times by the wall clock, after it was set while the issuer ran', async () => {
+  const { report, revoke, instances, clock } = await openFleet();
+  report('a');
+  report('b');
+  clock.advance(SECOND);
+  const revocation = await revoke();
+  clock.setWall(clock.now() + 3_600_000);
+  clock.advance(SECOND);
+  report('a', { leaving: true });
+  const [a, b] = instances.list();
+  expect([a?.endedAt, b?.reportedAt, b?.since]).toEqual([
+    clock.now(),
+    clock.now() - 2 * SECOND,
+    clock.now() - 2 * SECOND,
+  ]);
+  expect(instances.receipt(revocation)).toMatchObject({ of: 2, reached: 1, lastMs: SECOND });
+});
+
+test('looks at few of the commits that it keeps when it measures an instance', () => {
+  let [seq, at, reads] = [0, 0, 0];
+  const instance = {
+    leases: [{ from: 0, until: null, ending: null }],
+    steps: [],
+    get epoch() {
+      reads += 1;
+      return 'an epoch';
+    },
+    get seq() {
+      return seq - 1;
+    },
+  };
+  const gauges = new Map<string, number>();
+  const receipts = createReceipts({
+    fleet: { all: () => [instance], stateOf: () => 'live', setSettled: () => undefined, nextMs: () => 250 },
+    now: () => at,
+    head: () => ({ epoch: 'an epoch', seq }),
+    telemetry: { ...silentTelemetry, gauge: (name: string, value: number) => void gauges.set(name, value) },
+  } as unknown as ReceiptsOptions);
+  const commit = (count: number) => {
+    for (let one = 0; one < count; one += 1) {
+      [seq, at] = [seq + 1, at + 50];
+      receipts.committed();
+    }
+  };
+  commit(8_000);
+  receipts.tick();
+  commit(20);
+  at += 30;
+  reads = 0;
+  receipts.tick();
+  expect(gauges.get('rescind_receipt_pending_seconds')).toBe(0.03);
+  expect(reads).toBeLessThan(200);
 });

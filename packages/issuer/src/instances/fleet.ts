@@ -259,8 +259,8 @@ function toView(instance: Instance, state: InstanceState, head: LogPosition, at:
     lag: epoch === head.epoch ? Math.max(0, head.seq - seq) : null,
     ageMs: ageMs === null ? null : Math.round(ageMs + (at - reportedAt)),
     suspect,
-    since: Math.round(from),
-    reportedAt: Math.round(reportedAt),
-    endedAt: until === null ? null : Math.round(until),
+    since: from,
+    reportedAt,
+    endedAt: until,
   };
 }

@@ -103,13 +103,19 @@ export const hasReached = (instance: LogPosition, position: LogPosition) => comp
  * @returns undefined: the time is not kept any more
  */
 export function reachedAt({ steps, isCut }: Instance, position: LogPosition): EpochMillis | undefined {
-  let [low, high] = [0, steps.length];
+  const index = indexOfReached(steps, position);
+  return index === 0 && isCut ? undefined : steps[index]?.at;
+}
+
+/** The index of the first of `ascending` that is at `position` or beyond; its length: there is none. */
+export function indexOfReached(ascending: readonly LogPosition[], position: LogPosition): number {
+  let [low, high] = [0, ascending.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (hasReached(steps[middle] as InstanceStep, position)) high = middle;
+    if (hasReached(ascending[middle] as LogPosition, position)) high = middle;
     else low = middle + 1;
   }
-  return low === 0 && isCut ? undefined : steps[low]?.at;
+  return low;
 }
 
 /** Copies the members of a report into the instance, except the position. */

@@ -71,8 +71,20 @@ export async function openInstances(options: InstancesOptions): Promise<OpenInst
     });
   }, TICK_MS).unref();
 
+  /** The times that callers compare with the wall clock move with it: it may have been set since the start, or the machine suspended. */
+  const list = () => {
+    const moved = clock.now() - now();
+    const move = (at: EpochMillis) => Math.round(at + moved);
+    return fleet.list().map((view) => ({
+      ...view,
+      since: move(view.since),
+      reportedAt: move(view.reportedAt),
+      endedAt: view.endedAt === null ? null : move(view.endedAt),
+    }));
+  };
+
   return {
-    list: () => fleet.list(),
+    list,
     receipt: receipts.of,
     wait: receipts.wait,
     forget: fleet.forget,

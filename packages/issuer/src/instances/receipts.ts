@@ -2,7 +2,7 @@ import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import type { MissingMember, Receipt, ReceiptMember, ReceiptQuestion } from '../issuer-instances.ts';
 import type { Fleet } from './fleet.ts';
 import type { Instance, LogPosition } from './instance.ts';
-import { comparePositions, currentLease, hasReached, reachedAt, wasRunningAt } from './instance.ts';
+import { comparePositions, currentLease, hasReached, indexOfReached, reachedAt, wasRunningAt } from './instance.ts';
 
 /** Commits whose time is kept in memory: those of 3 minutes at 20 a second. */
 const MAX_COMMITS = 4_096;
@@ -58,13 +58,7 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
 
   /** The first commit of this process that includes a place. */
   function commitOf(position: LogPosition): Commit | undefined {
-    let [low, high] = [0, commits.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (comparePositions(commits[middle] as Commit, position) >= 0) high = middle;
-      else low = middle + 1;
-    }
-    const commit = commits[low];
+    const commit = commits[indexOfReached(commits, position)];
     return commit?.epoch === position.epoch ? commit : undefined;
   }
 
@@ -107,7 +101,13 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
   function isBlocked(commit: Commit): boolean {
     const blocks = (instance: Instance) => !hasReached(instance, commit) && !isGone(instance);
     if (commit.blockedBy !== undefined && blocks(commit.blockedBy)) return true;
-    commit.blockedBy = membersAt(commit.at).find(blocks);
+    commit.blockedBy = undefined;
+    for (const instance of fleet.all()) {
+      if (blocks(instance) && wasRunningAt(instance, commit.at)) {
+        commit.blockedBy = instance;
+        break;
+      }
+    }
     return commit.blockedBy !== undefined;
   }
 
@@ -119,10 +119,15 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
         telemetry.count('rescind_receipts_total', { result: 'incomplete' });
         return false;
       }
-      const { of, lastMs } = receiptOf(commit);
-      if (of === 0) return false;
+      let [hasMember, lastAt] = [false, 0];
+      for (const instance of fleet.all()) {
+        if (!wasRunningAt(instance, commit.at)) continue;
+        hasMember = true;
+        if (hasReached(instance, commit)) lastAt = Math.max(lastAt, reachedAt(instance, commit) ?? 0);
+      }
+      if (!hasMember) return false;
       telemetry.count('rescind_receipts_total', { result: 'complete' });
-      if (lastMs !== null) telemetry.observe('rescind_receipt_seconds', lastMs / 1_000);
+      if (lastAt > 0) telemetry.observe('rescind_receipt_seconds', Math.max(0, lastAt - commit.at) / 1_000);
       return false;
     });
   }
@@ -134,7 +139,9 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
       if (hasReached(instance, head())) continue;
       const state = fleet.stateOf(instance);
       if (state !== 'live' && state !== 'behind') continue;
-      const next = commits.find((commit) => !hasReached(instance, commit));
+      // Past the commit of its own position, if that was one.
+      const { epoch, seq } = instance;
+      const next = commits[indexOfReached(commits, { epoch, seq: seq + 1 })];
       if (next !== undefined) oldest = Math.min(oldest, next.at);
     }
     telemetry.gauge('rescind_receipt_pending_seconds', (now() - oldest) / 1_000);
