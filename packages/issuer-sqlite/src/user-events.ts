@@ -36,8 +36,10 @@ export function createUserEvents(database: Database.Database): UserEvents {
   const head = database
     .prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'rescind_user_events'`)
     .pluck();
-  const firstSince = database
-    .prepare<[EpochMillis], number>('SELECT seq FROM rescind_user_events WHERE at >= ? ORDER BY at, seq LIMIT 1')
+  const lastBefore = database
+    .prepare<[string, EpochMillis], number>(
+      'SELECT seq FROM rescind_user_events WHERE type = ? AND at < ? ORDER BY at DESC, seq DESC LIMIT 1',
+    )
     .pluck();
   const oldestAt = database.prepare<[], EpochMillis>('SELECT MIN(at) FROM rescind_user_events').pluck();
   const append = database.prepare(
@@ -66,7 +68,7 @@ export function createUserEvents(database: Database.Database): UserEvents {
     },
     following: async (after, limit) => following.all(after, limit),
     head: async () => head.get() ?? 0,
-    firstSince: async (since) => firstSince.get(since),
+    lastBefore: async (type, before) => lastBefore.get(type, before),
     oldestAt: async () => oldestAt.get() ?? undefined,
     async append(event) {
       append.run(event);

@@ -59,7 +59,7 @@ export interface IssuerUserEvents {
   list(query?: UserEventQuery): Promise<UserEventPage>;
   /** The first `limit` committed events with `seq` > `after`, in the order of their commits. */
   following(after: number, limit: number): Promise<readonly UserEvent[]>;
-  /** The `seq` before the first event that is not earlier than `since`; that of the last event if there is none. */
+  /** A `seq` after which every event follows that is not earlier than `since`. Earlier ones follow, too. */
   positionAt(since: EpochMillis): Promise<number>;
   /** Calls `listener` after each commit with an event. @returns a function that ends this */
   onAppend(listener: () => void): () => void;

@@ -176,7 +176,10 @@ export interface IssuerTransaction<Sql = unknown> {
   renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
   /** Records an event of the host, which commits with the rest. The issuer records logins, refusals and ends of sessions itself. */
   recordEvent(event: RecordedUserEvent): Promise<void>;
-  /** Removes address, user agent and device name from the events of a user who is deleted, of up to 10 000. Returns of how many. */
+  /**
+   * Removes address, user agent and device name from the events of a user who is deleted, of up to 10 000. Returns of how many: call it
+   * until it returns 0. Refusals that are recorded later have none of them either, until the user logs in again or the issuer restarts.
+   */
   forgetOrigins(sub: string): Promise<number>;
   /** The registered clients, including changes of this transaction. */
   readonly clients: ClientRegistrations;

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { basic, OPERATORS, openAdministered, secretOf, writeOperators } from '../../support/administration.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -219,4 +221,21 @@ test('ends its streams when the service stops', async () => {
   await waitFor('the stream is open', stream.isOpen);
   await service.close();
   expect(await stream.ended()).toEqual({ end: { reason: 'stopping' } });
+});
+
+test('removes the origin of each event of a deleted account, however many there are', async () => {
+  const service = await openAdministered();
+  const sub = await service.subOf();
+  const database = new Database(join(service.directory, 'user-management.sqlite'));
+  const flood = database.prepare(
+    `WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 20001)
+     INSERT INTO rescind_user_events (at, last_at, type, sub, address, count)
+     SELECT ? + n, ? + n, 'login_refused', ?, '192.0.2.0/24', 1 FROM many`,
+  );
+  const at = Date.now() - 60_000;
+  flood.run(at, at, sub);
+  expect((await service.ada.post(`/admin/users/${sub}/delete`, { why: 'asked for it' })).status).toBe(200);
+  const left = database.prepare('SELECT COUNT(*) FROM rescind_user_events WHERE sub = ? AND address IS NOT NULL');
+  expect(left.pluck().get(sub)).toBe(0);
+  database.close();
 });

@@ -94,6 +94,27 @@ test('a day of guessed names and of one address takes no row from a user', async
   expect(await events({ sub: 'bob' })).toMatchObject([{ address: '198.51.100.1', count: 1 }]);
 });
 
+test('a refusal of a deleted user has no origin, whenever it is written', async () => {
+  const { issuer, events, pass, login } = await opened();
+  issuer.userEvents.refused(refusal);
+  await pass(1_000);
+  issuer.userEvents.refused(refusal);
+  await issuer.transaction(async (tx) => {
+    expect(await tx.forgetOrigins('ada')).toBe(1);
+    expect(await tx.forgetOrigins('ada')).toBe(0);
+  });
+  await pass(61_000);
+  issuer.userEvents.refused({ ...refusal, type: 'refresh_refused', deviceName: 'phone' });
+  await pass(1_000);
+  const found = await events({ sub: 'ada' });
+  expect(found.map(({ count }) => count)).toEqual([1, 1, 1]);
+  for (const event of found) expect(event).toMatchObject({ address: null, deviceName: null, userAgent: null });
+  await login();
+  issuer.userEvents.refused({ ...refusal, origin: { address: '192.0.2.9' } });
+  await pass(1_000);
+  expect((await events({ sub: 'ada' }))[0]?.address).toBe('192.0.2.9');
+});
+
 test('cuts the name of a device that a refused login sent', async () => {
   const { issuer, events, pass } = await opened();
   issuer.userEvents.refused({ ...refusal, deviceName: 'x'.repeat(100_000) });
@@ -125,6 +146,23 @@ test('records a session that timed out once it is forgotten, with the time of it
   expect(await events({ type: 'session_ended' })).toMatchObject([
     { sid, sub: 'ada', reason: 'idle_timeout', actor: 'expiry', at: deadline },
   ]);
+});
+
+test('follows from a time with every event that is not earlier, also where a later one was stored before an earlier one', async () => {
+  const { issuer, login, pass, clock } = await opened({ refreshIdleTtlMs: 60_000 });
+  await login();
+  const since = clock.now() + 30_000;
+  clock.advance(3_600_000);
+  await login({ sub: 'bob' });
+  await pass(24 * 3_600_000);
+  const position = await issuer.userEvents.positionAt(since);
+  const found = (await issuer.userEvents.following(position, 10)).filter(({ at }) => at >= since);
+  expect(found.map(({ type, sub }) => `${type} ${sub}`).sort()).toEqual([
+    'login bob',
+    'session_ended ada',
+    'session_ended bob',
+  ]);
+  expect(await issuer.userEvents.positionAt(0)).toBe(0);
 });
 
 test('deletes expired events in small batches, the earliest first', async () => {

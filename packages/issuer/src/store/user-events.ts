@@ -84,8 +84,8 @@ export interface UserEventReads {
   following(after: number, limit: number): Promise<UserEventRow[]>;
   /** The greatest `seq` that was ever given; 0 before the first. */
   head(): Promise<number>;
-  /** The `seq` of the earliest event by `at`, not earlier than `since`; undefined: there is none. */
-  firstSince(since: EpochMillis): Promise<number | undefined>;
+  /** The `seq` of the latest event of a type, by `at`, then `seq`, that is earlier than `before`; undefined: there is none. */
+  lastBefore(type: UserEventType, before: EpochMillis): Promise<number | undefined>;
   /** The least `at`; undefined: there is none. */
   oldestAt(): Promise<EpochMillis | undefined>;
 }

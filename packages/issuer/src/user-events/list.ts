@@ -25,8 +25,8 @@ export function createUserEventLists({
     },
     following: (after, limit) => userEvents.following(after, limit),
     async positionAt(since) {
-      const first = await userEvents.firstSince(since);
-      return first === undefined ? userEvents.head() : first - 1;
+      // A login is stored at its `at`. An event that is stored later than its `at`, such as a session that timed out, bounds nothing.
+      return (await userEvents.lastBefore('login', since)) ?? 0;
     },
   };
 }

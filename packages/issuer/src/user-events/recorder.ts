@@ -22,6 +22,8 @@ export interface UserEventRecorder {
   /** @see IssuerUserEvents.as */
   as<T>(actor: string, work: () => T): T;
   onAppend(listener: () => void): () => void;
+  /** @see IssuerTransaction.forgetOrigins */
+  forgetOrigins(tx: Transaction, sub: string): Promise<number>;
 }
 
 /** Sessions that end. */
@@ -36,23 +38,45 @@ export interface SessionEnds {
 /** The most sessions that get an event each when they end together. Of more, one event has their number. */
 const MAX_ROWS = 10_000;
 
+/** The most rows that one call of `forgetOrigins` changes, since more would delay other writers; and the deleted users that are kept in mind. */
+const MAX_FORGOTTEN = 10_000;
+
+const NO_ORIGIN = { address: null, userAgent: null, deviceName: null } as const;
+
 /** The members that an event does not have. */
 const NOTHING = {
   ...{ sub: null, sid: null, clientId: null, code: null, reason: null, txn: null },
-  ...{ address: null, userAgent: null, deviceName: null, count: 1 },
+  ...{ ...NO_ORIGIN, count: 1 },
 } as const;
 
 export function createUserEventRecorder(telemetry: Pick<Telemetry, 'count' | 'log'>): UserEventRecorder {
   const actors = new AsyncLocalStorage<string>();
   const listeners = new Set<() => void>();
+  /** Deleted users, so that refusals that are written later have no origin either. A login shows that the user exists again. */
+  const forgotten = new Set<string>();
+
+  function forget(sub: string): void {
+    forgotten.add(sub);
+    const [first] = forgotten;
+    if (forgotten.size > MAX_FORGOTTEN && first !== undefined) forgotten.delete(first);
+  }
 
   function notify(): void {
     for (const listener of listeners) queueMicrotask(listener);
   }
 
   async function append(tx: Transaction, event: EventMembers): Promise<void> {
-    const { at = tx.now() } = event;
-    await tx.store.userEvents.append({ ...NOTHING, actor: actors.getStore() ?? null, at, lastAt: at, ...event });
+    const { at = tx.now(), sub } = event;
+    if (event.type === 'login' && sub) forgotten.delete(sub);
+    const origin = sub && forgotten.has(sub) ? NO_ORIGIN : {};
+    await tx.store.userEvents.append({
+      ...NOTHING,
+      actor: actors.getStore() ?? null,
+      at,
+      lastAt: at,
+      ...event,
+      ...origin,
+    });
   }
 
   /** Runs `work` so that the rest of the transaction remains when it fails. */
@@ -87,6 +111,10 @@ export function createUserEventRecorder(telemetry: Pick<Telemetry, 'count' | 'lo
         }
       }),
     as: (actor, work) => actors.run(actor, work),
+    forgetOrigins(tx, sub) {
+      tx.afterCommit(() => forget(sub));
+      return tx.store.userEvents.forgetOrigins(sub, MAX_FORGOTTEN);
+    },
     onAppend(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -124,10 +152,11 @@ export async function recordEvent(
   await userEvents.record(tx, event);
 }
 
-/** The most rows that one call changes: more would delay other writers. */
-const MAX_FORGOTTEN = 10_000;
-
 /** `IssuerTransaction.forgetOrigins`. */
-export function forgetOrigins(_context: object, { store }: Transaction, sub: string): Promise<number> {
-  return store.userEvents.forgetOrigins(sub, MAX_FORGOTTEN);
+export function forgetOrigins(
+  { userEvents }: { readonly userEvents: UserEventRecorder },
+  tx: Transaction,
+  sub: string,
+): Promise<number> {
+  return userEvents.forgetOrigins(tx, sub);
 }

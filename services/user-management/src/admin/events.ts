@@ -118,7 +118,9 @@ export function eventOperations({
         const { sub, sid, type, since } = query;
         if (query.until !== undefined) throw refused('until', 'must be absent: a stream does not end');
         const position = streamPosition(request, query);
-        const start = position ?? (await userEvents.positionAt(since ?? Number.MAX_SAFE_INTEGER));
+        const fromTime = async () =>
+          since === undefined ? (await list({ limit: 1 })).head : userEvents.positionAt(since);
+        const start = position ?? (await fromTime());
         await streams.run(response, {
           ...{ format, start, filter: { sub, sid, type, since } },
           requireAllowed: async () => requireScopes(await administrator.confirm(), SCOPES),

@@ -89,9 +89,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
     assert.deepEqual(await following(3, 10), [4, 5]);
     assert.deepEqual(await following(5, 10), []);
     assert.equal(await userEvents.head(), 5);
-    assert.equal(await userEvents.firstSince(START), 2);
-    assert.equal(await userEvents.firstSince(START + 2), 1);
-    assert.equal(await userEvents.firstSince(START + 5), undefined);
+    assert.equal(await userEvents.lastBefore('login', START + 9), 1);
+    assert.equal(await userEvents.lastBefore('login', START + 2), 2);
+    assert.equal(await userEvents.lastBefore('login', START + 1), undefined);
+    assert.equal(await userEvents.lastBefore('login_refused', START + 9), 4);
     assert.equal(await userEvents.oldestAt(), START + 1);
   },
 

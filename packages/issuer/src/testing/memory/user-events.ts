@@ -20,7 +20,7 @@ export function createUserEvents({ state, draft }: Access): UserEvents {
       return rows.slice(0, limit);
     },
     head: async () => state().userEventHead,
-    firstSince: async (since) => byTime().find(({ at }) => at >= since)?.seq,
+    lastBefore: async (type, before) => byTime().findLast((row) => row.type === type && row.at < before)?.seq,
     oldestAt: async () => byTime()[0]?.at,
 
     async append(event) {
