@@ -73,6 +73,28 @@ describe('the document', () => {
     expect(missing).toEqual([]);
   });
 
+  test('says of an explanation and of a name what the server accepts', async () => {
+    const { ada } = await openAdministered();
+    const document = (await ada.get('/admin/openapi.json')).body as unknown as Described;
+    const body = document.paths['/admin/users']?.post?.requestBody as {
+      readonly content: Record<string, { readonly schema: { readonly properties: Record<string, Json> } }>;
+    };
+    const { why, username } = body.content['application/json']?.schema.properties ?? {};
+    expect(username).toMatchObject({ minLength: 1 });
+    // A dialect reads either characters or units of UTF-16.
+    const dialects = [new RegExp(String(why?.pattern), 'u'), new RegExp(String(why?.pattern))];
+    const create = (more: object) => ada.post('/admin/users', { username: 'grace', why: 'a', ...more });
+    for (const text of ['two\nlines', 'an escape \u001b[31m', 'NEL \u0085']) {
+      expect([text, ...dialects.map((dialect) => dialect.test(text))]).toEqual([text, false, false]);
+      expect([text, (await create({ why: text })).status]).toEqual([text, 400]);
+    }
+    expect((await create({ username: '' })).body).toMatchObject({ issues: [{ path: 'username' }] });
+    for (const text of ['a leak', 'Prüfung 😀']) {
+      expect([text, ...dialects.map((dialect) => dialect.test(text))]).toEqual([text, true, true]);
+    }
+    expect((await create({ why: 'Prüfung 😀' })).status).toBe(201);
+  });
+
   test('closes every JSON body to unknown members', async () => {
     const { document } = await published();
     const open = Object.values(document.paths)

@@ -4,7 +4,12 @@ import { accessAnswer, clientId, deviceName, MAX_RESOURCES, resource, scope } fr
 import { clientForm } from '../oauth/operations.ts';
 
 /** Letters and digits of any script, and six other characters: none that breaks a line, a log or a terminal. */
-const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 to 64 letters, digits or . _ @ + -');
+const USERNAME = 'must be 1 to 64 letters, digits or . _ @ + -';
+const username = z
+  .string()
+  // In the documents of the API, which do not have the pattern.
+  .min(1, { error: USERNAME, abort: true })
+  .regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, USERNAME);
 
 /** Only a bound of the costs: accounts check a new password. */
 const password = z.string().max(1_024, 'must be shorter');

@@ -6,8 +6,9 @@ export const why = z
   .string()
   .min(1)
   .max(500)
-  // All but control characters, in a form that every dialect of regular expressions has.
-  .regex(/^[ -~\u00a0-\uffff]+$/, 'must be one line')
+  // All but control characters, in a form that means the same whether a dialect reads characters or units of UTF-16.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must be one line')
   .refine((text) => text.isWellFormed(), 'must be text')
   .describe('Your explanation, in free text: stored in the audit only');
 
