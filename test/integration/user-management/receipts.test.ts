@@ -55,6 +55,9 @@ test('Prefer: wait answers with the receipt, complete or not, and states what wa
     'wait=0',
     { of: 2, reached: 2 },
   ]);
+  // A number too great for a clock is more than the limit (RFC 9111 section 1.2.2), and no malformed one.
+  const longest = await waiting('wait=99999999999999999999').get(`/admin/revocations/${txn}`);
+  expect(longest.headers.get('preference-applied')).toBe('wait=10');
 });
 
 test('without the preference, or with one that is malformed, nothing waits', async () => {

@@ -11,7 +11,7 @@ const MAX_WAIT_MS: DurationMs = 10_000;
 export function preferredWaitMs(request: Pick<Request, 'headers'>): DurationMs | undefined {
   const preferences = [request.headers.prefer ?? []].flat().join(',').split(',');
   for (const preference of preferences) {
-    const [, seconds] = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*(;.*)?$/i.exec(preference) ?? [];
+    const [, seconds] = /^\s*wait\s*=\s*"?(\d+)"?\s*(;.*)?$/i.exec(preference) ?? [];
     if (seconds !== undefined) return Math.min(Number(seconds) * 1_000, MAX_WAIT_MS);
   }
   return undefined;
