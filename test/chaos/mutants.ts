@@ -51,6 +51,20 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'const records = before.map(({ jws }) => jws);',
     to: 'const records = before.slice(before.length > 1 ? 1 : 0).map(({ jws }) => jws);',
   },
+  'epoch-without-beginning': {
+    invariant: 'log-has-no-gap',
+    mistake: 'the relay leaves out the first two events of an epoch',
+    file: 'packages/issuer/src/relay/core.ts',
+    from: 'const records = before.map(({ jws }) => jws);',
+    to: 'const records = before.filter(({ seq }) => seq > 2).map(({ jws }) => jws);',
+  },
+  'restore-forgets': {
+    invariant: 'ended-stays-ended',
+    mistake: 'a restore imports no event that the backup lacks',
+    file: 'packages/issuer/src/restore/restore.ts',
+    from: 'keys, evidence, plan, signingKid',
+    to: 'keys, evidence: { ...evidence, events: [] }, plan, signingKid',
+  },
   'position-to-low-watermark': {
     invariant: 'position-never-falls',
     mistake: 'a low watermark below the position moves the position back',

@@ -87,8 +87,16 @@ export interface Oracle {
   exchanged(session: SessionEntry, used: string, successor: string, at: number): void;
   /** The issuer refused a refresh token that was never used before, as invalid. */
   refusedRefresh(session: SessionEntry, sentAt: number, at: number): void;
-  /** The sequences that a log has, per epoch, in the order of their first appearance. */
-  logRead(where: string, sequences: ReadonlyMap<string, readonly number[]>, at: number): void;
+  /**
+   * The sequences that a log has, per epoch, in the order of their first appearance.
+   * @param kept the epochs of which it must have the first event, too. Default: none
+   */
+  logRead(
+    where: string,
+    sequences: ReadonlyMap<string, readonly number[]>,
+    at: number,
+    kept?: ReadonlySet<string>,
+  ): void;
   /** The first time at which each instance denied a token; for latencies. */
   deniedAt(instance: string, token: TokenEntry): number | undefined;
 }
@@ -232,10 +240,10 @@ export function createOracle({ maxStalenessMs, slackMs, violated }: OracleOption
         `the issuer refused the current refresh token of a session, sent at ${round(sentAt)}`,
       );
     },
-    logRead(where, sequences, at) {
+    logRead(where, sequences, at, kept = new Set()) {
       for (const [epoch, seqs] of sequences) {
         // An event may come again after a later one, but the first of each comes in order.
-        let last = seqs[0] ?? 0;
+        let last = kept.has(epoch) ? 0 : (seqs[0] ?? 0);
         for (const seq of seqs) {
           const gap = `${where}: event ${seq} of ${epoch} follows ${last}`;
           if (seq > last + 1) report('log-has-no-gap', at, gap, gap);

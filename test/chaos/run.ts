@@ -154,7 +154,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
       const settled = await settle(parts);
       const unexpected = 'ms' in settled ? await sweep(parts) : [];
       oracle.restoring(false);
-      await repeated(READ_ATTEMPTS, () => checkLog(parts, topic, known), log).catch(failed);
+      const isTopicKept = !injections.slice(before.injections).some(({ kind }) => kind.startsWith('topic-'));
+      await repeated(READ_ATTEMPTS, () => checkLog(parts, topic, known, isTopicKept), log).catch(failed);
       ledger.forget(now() - FORGOTTEN_MS);
       const added = violations.slice(before.violations);
       const kills = injections

@@ -14,7 +14,7 @@ const SETTLE_MS = 30_000;
 /** How long a token has to be accepted, and then denied, by every instance. */
 const DELIVERY_MS = 5_000;
 const POLL_MS = 100;
-/** How many of the newest sessions are refreshed at the end of a round, and of the newest revoked and valid tokens every instance is asked about. */
+/** How many of the newest sessions are refreshed at the end of a round, and of the newest revoked and valid tokens every instance is asked about. Of ended sessions, twice as many. */
 const SWEPT = 80;
 
 export interface SettleOptions {
@@ -94,6 +94,7 @@ async function notDelivered({ world, watch, workload, now }: SettleOptions): Pro
  */
 export async function sweep({ world, ledger, watch, workload }: SettleOptions): Promise<string[]> {
   await workload.refreshNewest(SWEPT);
+  await workload.refreshEnded(2 * SWEPT);
   const revoked = ledger.tokens.filter((token) => acknowledgementOf(token) !== null).slice(-SWEPT);
   const valid = ledger.tokens.filter((token) => attemptOf(token) === null).slice(-SWEPT);
   const failures: string[] = [];
@@ -114,14 +115,19 @@ export async function sweep({ world, ledger, watch, workload }: SettleOptions): 
   return failures;
 }
 
-/** Reads outbox and topic, and lets the oracle check their order. `known` has the sequences of the outbox as of the last call. */
+/**
+ * Reads outbox and topic, and lets the oracle check their order. `known` has the sequences of the outbox as of the last call.
+ * @param isTopicKept whether no fault has removed records since then: so the topic has each epoch that began meanwhile from its first event
+ */
 export async function checkLog(
   { world, oracle, now }: SettleOptions,
   topic: TopicAccess,
   known: Map<string, readonly number[]>,
+  isTopicKept: boolean,
 ): Promise<void> {
   const outbox = outboxSequences(world.issuer.database, known);
   oracle.logRead('outbox', outbox, now());
+  const begun = [...outbox.keys()].filter((epoch) => isTopicKept && !known.has(epoch));
+  oracle.logRead('topic', await topic.sequences(), now(), new Set(begun));
   for (const [epoch, seqs] of outbox) known.set(epoch, seqs.slice(-1));
-  oracle.logRead('topic', await topic.sequences(), now());
 }

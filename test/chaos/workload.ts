@@ -42,6 +42,8 @@ export interface Workload {
   logout(session: SessionEntry): Promise<boolean>;
   /** Refreshes so many of the newest sessions: what was acknowledged must be there. */
   refreshNewest(count: number): Promise<void>;
+  /** Tries to refresh so many of the sessions that ended last: after a restore, too, none may be exchanged. */
+  refreshEnded(count: number): Promise<void>;
   /** Revokes as many tokens that do not exist, for an outbox as long as that of a long run. */
   fillOutbox(events: number): Promise<void>;
 }
@@ -236,9 +238,14 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     if (isEnded && ledger.restores === restores) takePartAgain(user);
   }
 
-  async function refreshAfterEnd(): Promise<void> {
-    const all = users.flatMap((user) => user.sessions);
-    const session = random.pick(all.filter((one) => one.acknowledgedAt !== null && one.refresh !== null).slice(-60));
+  /** Sessions whose end was acknowledged, the last one last. A backup that is restored lacks the ends after it. */
+  const endedSessions = () =>
+    users
+      .flatMap((user) => user.sessions)
+      .filter((one) => one.acknowledgedAt !== null && one.refresh !== null)
+      .sort((one, other) => (one.acknowledgedAt ?? 0) - (other.acknowledgedAt ?? 0));
+
+  async function refreshAfterEnd(session = random.pick(endedSessions().slice(-60))): Promise<void> {
     if (session === undefined) return;
     const answer = await exchange(session.refresh ?? '');
     // The operation succeeds when the issuer refuses it.
@@ -296,7 +303,7 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
     'logout-everywhere': () => withSession(isExchangeable, ({ user }) => logoutEverywhere(user)),
     'revoke-token': () => withSession(isUsable, revokeToken),
     'revoke-by-administrator': () => withSession(mayEnd, ({ user }) => revokeByAdministrator(user)),
-    'refresh-after-end': refreshAfterEnd,
+    'refresh-after-end': () => refreshAfterEnd(),
   };
 
   return {
@@ -318,6 +325,9 @@ export function createWorkload({ world, ledger, oracle, now, seed, revoked }: Wo
         busy.add(user);
         await refresh(session).finally(() => busy.delete(user));
       }
+    },
+    async refreshEnded(count) {
+      for (const session of endedSessions().slice(-count)) await refreshAfterEnd(session);
     },
     async fillOutbox(events) {
       const expiresAt = Date.now() + OUTBOX_MS;

@@ -165,6 +165,15 @@ describe.each(Object.entries(HISTORIES))('%s', (invariant, { bad, good }) => {
   });
 });
 
+it('reports an epoch without its first event, where the topic must have it', () => {
+  const { oracle, found } = open();
+  const sequences = new Map([['1-a', [3, 4]]]);
+  oracle.logRead('topic', sequences, 300);
+  expect(found()).toEqual([]);
+  oracle.logRead('topic', sequences, 301, new Set(['1-a']));
+  expect(found()).toEqual(['log-has-no-gap']);
+});
+
 it('has a history for each invariant', () => {
   expect(Object.keys(HISTORIES).sort()).toEqual(Object.keys(INVARIANTS).sort());
 });
