@@ -48,6 +48,12 @@ export function createUserEvents(database: Database.Database): UserEvents {
      VALUES (@at, @lastAt, @type, @sub, @sid, @clientId, @code, @reason, @actor, @txn, @address, @userAgent,
        @deviceName, @count)`,
   );
+  const raise = database.prepare(`UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = 'rescind_user_events'`);
+  // The sequence has no row before the first event.
+  const begin = database.prepare(
+    `INSERT INTO sqlite_sequence (name, seq) SELECT 'rescind_user_events', ?
+     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'rescind_user_events')`,
+  );
   const prune = database.prepare(
     `DELETE FROM rescind_user_events
      WHERE seq IN (SELECT seq FROM rescind_user_events WHERE at < ? ORDER BY at, seq LIMIT ? + 0)`,
@@ -72,6 +78,9 @@ export function createUserEvents(database: Database.Database): UserEvents {
     oldestAt: async () => oldestAt.get() ?? undefined,
     async append(event) {
       append.run(event);
+    },
+    async raiseHead(seq) {
+      if (raise.run(seq).changes === 0) begin.run(seq);
     },
     prune: async (before, limit) => prune.run(before, limit).changes,
     forgetOrigins: async (sub, limit) => forgetOrigins.run(sub, limit).changes,

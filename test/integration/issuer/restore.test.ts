@@ -45,6 +45,23 @@ describe('restore', () => {
     );
   });
 
+  test('continues the events of users beyond every seq that a reader may know', async () => {
+    const { setting, topic, lost } = await livedOn();
+    const former = await setting.open();
+    for (let more = 0; more < 5; more += 1) await login(former);
+    const { head } = await former.userEvents.list({ limit: 1 });
+    await former.close();
+    putBackup(setting);
+    await restore(setting, { publisher: topic.publisher() });
+    const issuer = await setting.open({ publisher: topic.publisher() });
+    await login(issuer);
+    const resumed = await issuer.userEvents.following(head, 10);
+    expect(resumed.map(({ type, sid }) => [type, sid === lost.sid])).toEqual([
+      ['session_ended', true],
+      ['login', false],
+    ]);
+  });
+
   test('ends all sessions when the import is incomplete', async () => {
     const { setting, topic, kept, head } = await livedOn();
     putBackup(setting);

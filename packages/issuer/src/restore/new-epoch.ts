@@ -53,6 +53,8 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   const at = tx.now();
   // Expired events are left out of the new epoch. Their tokens stay expired only if the clock never shows an earlier time.
   clockFloor.set(at);
+  // The backup lacks events, whose seqs readers know. There were fewer of them than milliseconds since 1970, so theirs are lower.
+  await store.userEvents.raiseHead(at);
   await importRevokedEventKeys(tx, evidence, at);
   await ensureEventKey(tx, keys, at);
   let endedSessions = 0;

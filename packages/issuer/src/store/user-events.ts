@@ -94,6 +94,8 @@ export interface UserEventReads {
 export interface UserEvents extends UserEventReads {
   /** Stores an event with the next `seq`. */
   append(event: NewUserEvent): Promise<void>;
+  /** Sets `head` to `seq` where it is lower: the next event gets a greater one. */
+  raiseHead(seq: number): Promise<void>;
   /** Deletes the earliest events with `at` < `before`, at most `most`. Returns their number. */
   prune(before: EpochMillis, most: number): Promise<number>;
   /** Makes `address`, `userAgent` and `deviceName` of events of a user null, of at most `most`. Returns their number. */

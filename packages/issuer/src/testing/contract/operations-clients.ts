@@ -41,6 +41,24 @@ export const clientOperations: Writes<'clients' | 'keys' | 'instances' | 'userEv
     changes: () => ({ userEvents: [appended(6)], userEventHead: 6 }),
     changesAgain: () => ({ userEvents: [appended(6), appended(7)], userEventHead: 7 }),
   },
+  'userEvents.raiseHead': [
+    {
+      run: (tx) => tx.userEvents.raiseHead(40),
+      changes: () => ({ userEventHead: 40 }),
+      changesAgain: () => ({ userEventHead: 40 }),
+    },
+    { when: 'to one that was given', run: (tx) => tx.userEvents.raiseHead(3), changes: unchanged },
+    {
+      when: 'before an event',
+      given: (tx) => tx.userEvents.raiseHead(40),
+      run: (tx) => tx.userEvents.append(userEvent(9)),
+      changes: ({ userEvents }) => ({ userEvents: [...userEvents, appended(41)], userEventHead: 41 }),
+      changesAgain: ({ userEvents }) => ({
+        userEvents: [...userEvents, appended(41), appended(42)],
+        userEventHead: 42,
+      }),
+    },
+  ],
   'userEvents.prune': [
     {
       run: (tx) => tx.userEvents.prune(START + 3, 10),

@@ -28,6 +28,10 @@ export function createUserEvents({ state, draft }: Access): UserEvents {
       next.userEventHead += 1;
       next.userEvents.set(next.userEventHead, { ...event, seq: next.userEventHead });
     },
+    async raiseHead(seq) {
+      const next = draft();
+      next.userEventHead = Math.max(next.userEventHead, seq);
+    },
     async prune(before, most) {
       const expired = byTime().filter(({ at }) => at < before);
       const pruned = expired.slice(0, most);
