@@ -121,6 +121,8 @@ export type Frame =
   | { readonly type: 'propagation'; readonly points: readonly Propagation[] }
   /** The newest last. `missed`: how many events before the first of them were not sent. */
   | { readonly type: 'events'; readonly items: readonly UserEvent[]; readonly missed: number }
+  /** User-management does not respond: no state follows until it does. */
+  | { readonly type: 'unreachable' }
   /** The last frame: the session of the operator has ended. */
   | { readonly type: 'ended' };
 

@@ -50,20 +50,17 @@ export async function writeStream(response: Response, options: StreamOptions): P
     write({ type: 'begin', now: options.clock.now() });
     while (!signal.aborted) {
       const began = options.clock.monotonic();
-      const me = await readMe(ask);
-      if (me !== undefined) {
+      const me = await readState(watch, ask);
+      if (signal.aborted) break;
+      if (me === undefined) write({ type: 'unreachable' });
+      else {
         const { now, ...stable } = me;
         if (JSON.stringify(stable) !== meText) write({ type: 'me', me });
         meText = JSON.stringify(stable);
-        const isPermitted = (operation: string) => me.operations.includes(operation);
-        if (isPermitted('listInstances')) await watch.refreshInstances(ask);
-        if (isPermitted('listRevocations') && isPermitted('getRevocation')) await watch.refreshRevocations(ask);
-        if (isPermitted('listEvents')) await watch.refreshEvents(ask);
-        if (signal.aborted) break;
         write({ type: 'beat', now });
-        if (isPermitted('listInstances')) changes.instances();
-        if (isPermitted('listRevocations')) changes.revocations();
-        if (isPermitted('listEvents')) changes.events();
+        if (me.operations.includes('listInstances')) changes.instances();
+        if (me.operations.includes('listRevocations')) changes.revocations();
+        if (me.operations.includes('listEvents')) changes.events();
       }
       await pause(TICK_MS - (options.clock.monotonic() - began), signal);
     }
@@ -77,18 +74,28 @@ export async function writeStream(response: Response, options: StreamOptions): P
   }
 }
 
-/** @returns undefined while user-management does not respond: the frames stop, and the page shows that */
-async function readMe(ask: (path: string) => Promise<UpstreamResponse>): Promise<Me | undefined> {
+/** Reads what the operator may read. @returns undefined while user-management does not respond: the beats stop, and the page shows that */
+async function readState(watch: Watch, ask: (path: string) => Promise<UpstreamResponse>): Promise<Me | undefined> {
   try {
-    const response = await ask('/admin/me');
-    const me = jsonOf(response.text) as Partial<Me> | undefined;
-    if (response.status === 200) return Array.isArray(me?.operations) ? (me as Me) : undefined;
-    if (response.status >= 500) return undefined;
-    throw new RescindError('operator_session_missing');
+    const me = await readMe(ask);
+    const isPermitted = (operation: string) => me?.operations.includes(operation);
+    if (isPermitted('listInstances')) await watch.refreshInstances(ask);
+    if (isPermitted('listRevocations') && isPermitted('getRevocation')) await watch.refreshRevocations(ask);
+    if (isPermitted('listEvents')) await watch.refreshEvents(ask);
+    return me;
   } catch (error) {
     if (error instanceof RescindError && error.code === 'issuer_unreachable') return undefined;
     throw error;
   }
+}
+
+/** @returns undefined for a response that is not its own, such as that of a proxy */
+async function readMe(ask: (path: string) => Promise<UpstreamResponse>): Promise<Me | undefined> {
+  const response = await ask('/admin/me');
+  const me = jsonOf(response.text) as Partial<Me> | undefined;
+  if (response.status === 200) return Array.isArray(me?.operations) ? (me as Me) : undefined;
+  if (response.status >= 500) return undefined;
+  throw new RescindError('operator_session_missing');
 }
 
 /** Writes what has changed since the last call. */

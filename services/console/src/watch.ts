@@ -1,4 +1,5 @@
 import type { Clock } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import { z } from 'zod';
 import type { Instance, Propagation, Receipt, Revocation, UserEvent } from './frames.ts';
 import type { UpstreamResponse } from './upstream.ts';
@@ -13,12 +14,18 @@ function bodyOf<T>({ text }: UpstreamResponse, shape: z.ZodType): T | undefined 
   return shape.safeParse(body).success ? (body as T) : undefined;
 }
 
+/** @throws RescindError `issuer_unreachable`: what is known is not present any more, and nothing may state that it is */
+function isAnswer({ status }: UpstreamResponse): boolean {
+  if (status >= 500 || status === 429) throw new RescindError('issuer_unreachable');
+  return status === 200;
+}
+
 /** Sends a GET request to the administration with the token of an operator. */
 type Ask = (path: string) => Promise<UpstreamResponse>;
 
 /** What the console knows of the fleet and of the newest revocations, for all operators whose scopes permit to read it. */
 export interface Watch {
-  /** Requests the instances again, unless a request ended within the last `FRESH_MS`. */
+  /** Requests the instances again, unless a request ended within the last `FRESH_MS`. @throws RescindError `issuer_unreachable`, as the others */
   refreshInstances(ask: Ask): Promise<void>;
   /** Requests the newest revocations again, with the same limit, and the receipts that are not complete yet. */
   refreshRevocations(ask: Ask): Promise<void>;
@@ -70,24 +77,35 @@ export function createWatch(clock: Clock): Watch {
   let now = 0;
 
   const pending = new Map<string, Promise<void>>();
-  let finishedAt: Readonly<Record<string, number>> = {};
+  /** When the last request ended, and why it failed. */
+  const finished = new Map<string, { readonly at: number; readonly failure: unknown }>();
+  /** It may fail because the session of the operator whose token it uses has ended: that ends no stream of another. */
+  const forOthers = (failure: unknown): void => {
+    if (failure instanceof RescindError && failure.code === 'issuer_unreachable') throw failure;
+  };
   /** Runs `work`, unless it runs already or has run within `FRESH_MS`. */
-  const once = (name: string, work: () => Promise<void>): Promise<void> => {
+  const once = async (name: string, work: () => Promise<void>): Promise<void> => {
     const running = pending.get(name);
-    // It may fail because the session of the operator whose token it uses has ended: that ends no stream of another.
-    if (running !== undefined) return running.catch(() => undefined);
-    if (clock.monotonic() - (finishedAt[name] ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return Promise.resolve();
-    const begun = work().finally(() => {
-      pending.delete(name);
-      finishedAt = { ...finishedAt, [name]: clock.monotonic() };
-    });
+    if (running !== undefined) return running.catch(forOthers);
+    const last = finished.get(name);
+    if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return forOthers(last.failure);
+    let failure: unknown;
+    const begun = work()
+      .catch((error) => {
+        failure = error;
+        throw error;
+      })
+      .finally(() => {
+        pending.delete(name);
+        finished.set(name, { at: clock.monotonic(), failure });
+      });
     pending.set(name, begun);
     return begun;
   };
 
   async function readInstances(ask: Ask): Promise<void> {
     const response = await ask('/admin/instances');
-    if (response.status !== 200) return;
+    if (!isAnswer(response)) return;
     const fleet = bodyOf<FleetBody>(response, list);
     if (fleet === undefined) return;
     now = fleet.now;
@@ -105,7 +123,7 @@ export function createWatch(clock: Clock): Watch {
 
   async function readRevocations(ask: Ask): Promise<void> {
     const response = await ask(`/admin/revocations?limit=${WATCHED_REVOCATIONS}`);
-    if (response.status !== 200) return;
+    if (!isAnswer(response)) return;
     const page = bodyOf<{ readonly items: readonly Revocation[] }>(response, list);
     if (page === undefined) return;
     revocations = page.items;
@@ -128,7 +146,7 @@ export function createWatch(clock: Clock): Watch {
   async function readReceipt(ask: Ask, { txn, appendedAt }: Revocation): Promise<void> {
     const response = await ask(`/admin/revocations/${encodeURIComponent(txn)}`);
     askedAt.set(txn, clock.monotonic());
-    if (response.status !== 200) return;
+    if (!isAnswer(response)) return;
     const body = bodyOf<{ readonly receipt: Receipt }>(response, withReceipt);
     // Its revocation may have become too old meanwhile.
     if (body === undefined || !revocations.some((one) => one.txn === txn)) return;
@@ -157,7 +175,7 @@ export function createWatch(clock: Clock): Watch {
       const response = await ask(
         `/admin/events?limit=${EVENTS_PER_PAGE}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`,
       );
-      if (response.status !== 200) return;
+      if (!isAnswer(response)) return;
       const page = bodyOf<{ readonly items: readonly UserEvent[]; readonly next?: string }>(response, list);
       if (page === undefined) return;
       found.push(...page.items.filter(({ seq }) => seq > last));

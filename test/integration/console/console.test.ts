@@ -272,3 +272,30 @@ test('the end of the session of one operator ends no stream of another', async (
   stopped.abort();
   await following;
 });
+
+test.each(['/admin/me', '/admin/instances', '/admin/revocations', '/admin/events'])(
+  'a stream sends no beat while %s is unavailable: what it has sent before is not present any more',
+  async (path) => {
+    const { call, login, responses } = await start();
+    const headers = await login('ada');
+    const stopped = new AbortController();
+    const { body } = await call('/stream', { headers, signal: stopped.signal });
+    let frames = '';
+    const decoder = new TextDecoder();
+    const reading = (async () => {
+      for await (const chunk of body ?? []) frames += decoder.decode(chunk, { stream: true });
+    })().catch(() => undefined);
+    const count = (type: string) => frames.split(`event: ${type}\n`).length - 1;
+    await waitFor('a beat', () => count('beat') > 0, 10_000);
+    responses[path] = { status: 503, body: { code: 'storage_unavailable' } };
+    await waitFor('a frame that says so', () => count('unreachable') > 0, 10_000);
+    const before = count('beat');
+    await waitFor('more such frames', () => count('unreachable') > 3, 10_000);
+    expect(count('beat')).toBe(before);
+    delete responses[path];
+    await waitFor('a beat', () => count('beat') > before, 10_000);
+    expect(count('begin')).toBe(1);
+    stopped.abort();
+    await reading;
+  },
+);
