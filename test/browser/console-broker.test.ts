@@ -49,6 +49,14 @@ test('the first page says that Kafka is away while every instance denies, until 
   await main.getByRole('heading', { name: /^The only instance denies what was revoked/ }).waitFor();
   await expectAccessible(page, 'the first page without Kafka');
 
+  // The page of the revocation says so too, and until when.
+  await main
+    .getByRole('link', { name: /^session/ })
+    .first()
+    .click();
+  await main.getByText('Kafka has not acknowledged it yet').waitFor();
   await broker.start();
+  await main.getByText('published', { exact: true }).waitFor({ timeout: 90_000 });
+  await page.goBack();
   await notice.waitFor({ state: 'detached', timeout: 90_000 });
 });

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Receipt } from '../src/frames.ts';
 import type { Preview } from './api.ts';
 import { call, isRefusal, Refusal } from './api.ts';
-import { may } from './live.ts';
+import { may, useLive } from './live.ts';
 import { requestStepUp } from './login.tsx';
 import { useWork } from './parts.tsx';
 import { sentenceOfReceipt } from './receipt-text.ts';
@@ -61,7 +61,20 @@ function ActDialog({ act, close }: { readonly act: Act; readonly close: () => vo
   const [typed, setTyped] = useState('');
   const [result, setResult] = useState<Result>();
   const work = useWork();
+  const button = useRef<HTMLButtonElement>(null);
+  const { isComplete } = useLive();
   useEffect(() => dialog.current?.showModal(), []);
+  // The focus is lost where what had it is removed, disabled, or hidden until an operator is logged in again.
+  useEffect(() => {
+    if (result || work.failure !== undefined) button.current?.focus();
+  }, [result, work.failure]);
+  useEffect(() => {
+    if (isComplete) dialog.current?.querySelector('input')?.focus();
+  }, [isComplete]);
+  const returned = (isAuthenticated: boolean) => {
+    if (isAuthenticated) work.clear();
+    button.current?.focus();
+  };
 
   const count = async () => {
     if (act.cutoffs === undefined || !may('previewRevocation')) return setPreviewed(true);
@@ -81,9 +94,11 @@ function ActDialog({ act, close }: { readonly act: Act; readonly close: () => vo
           body: { ...act.body, why, ...(act.reason !== undefined && { reason }) },
           headers: { Prefer: 'wait', ...(sessions !== undefined && { 'X-Previewed-Sessions': String(sessions) }) },
         });
-        setResult(done ?? {});
+        // The dialog may have been closed meanwhile.
+        if (dialog.current === null) act.done?.();
+        else setResult(done ?? {});
       } catch (error) {
-        if (isRefusal(error, 'authentication_insufficient')) requestStepUp();
+        if (isRefusal(error, 'authentication_insufficient')) requestStepUp(returned);
         if (isRefusal(error, 'preview_outgrown')) {
           setTyped('');
           await count();
@@ -105,7 +120,7 @@ function ActDialog({ act, close }: { readonly act: Act; readonly close: () => vo
           <h2 id={title}>Done</h2>
           <Outcome result={result} />
           <div class="actions">
-            <button type="button" class="primary" onClick={() => dialog.current?.close()}>
+            <button type="button" class="primary" ref={button} onClick={() => dialog.current?.close()}>
               Close
             </button>
           </div>
@@ -145,8 +160,8 @@ function ActDialog({ act, close }: { readonly act: Act; readonly close: () => vo
             <button type="button" onClick={() => dialog.current?.close()}>
               Cancel
             </button>
-            <button type="submit" class="danger" disabled={!isPreviewed || !isConfirmed || work.isRunning}>
-              {work.isRunning && isPreviewed ? 'Working …' : act.label}
+            <button type="submit" class="danger" ref={button} disabled={!isPreviewed || !isConfirmed || work.isRunning}>
+              {work.isRunning && isPreviewed ? 'Working …' : act.label.replace(/ …$/, '')}
             </button>
           </div>
         </form>
@@ -188,7 +203,7 @@ function Outcome({ result }: { readonly result: Result }) {
   return (
     <Notice kind={receipt?.complete ? 'success' : 'info'}>
       {receipt ? sentenceOfReceipt(receipt) : 'It is durable, and on its way to the instances.'}{' '}
-      <Link to={`/revocations/${encodeURIComponent(txn)}`}>Show the crossing</Link>
+      {may('getRevocation') && <Link to={`/revocations/${encodeURIComponent(txn)}`}>Show the crossing</Link>}
     </Notice>
   );
 }

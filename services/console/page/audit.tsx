@@ -1,5 +1,6 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
-import { Ago, Listing, Rows, Title, useList, useRead } from './parts.tsx';
+import { may } from './live.ts';
+import { Ago, Listing, Rows, TextFilter, Title, useList, useRead } from './parts.tsx';
 import { PeriodFilter, usePeriod } from './period.tsx';
 import { setQuery, useAddress } from './router.ts';
 import { countText } from './text.ts';
@@ -53,13 +54,11 @@ export function Audit() {
         <div class="filters">
           <PeriodFilter />
           {FILTERS.map((name) => (
-            <input
+            <TextFilter
               key={name}
-              type="search"
-              aria-label={name}
-              placeholder={name}
+              name={name}
               value={query.get(name) ?? ''}
-              onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim(), seq: '' })}
+              apply={(value) => setQuery({ [name]: value, seq: '' })}
             />
           ))}
         </div>
@@ -83,7 +82,7 @@ export function Audit() {
                   </td>
                   <td data-label="Why">{one.why ?? '—'}</td>
                   <td data-label="Result">
-                    {typeof one.details.txn === 'string' ? (
+                    {typeof one.details.txn === 'string' && may('getRevocation') ? (
                       <Link to={`/revocations/${encodeURIComponent(one.details.txn)}`}>{one.result}</Link>
                     ) : (
                       one.result

@@ -1,10 +1,22 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
 import { useEffect, useState } from 'preact/hooks';
 import { call } from './api.ts';
-import { useLive } from './live.ts';
+import { may, useLive } from './live.ts';
 import { Ago, Rows, Title, useWork } from './parts.tsx';
 import { namesOf } from './receipt-text.ts';
-import { denialText } from './text.ts';
+import { dayText, denialText } from './text.ts';
+
+/** Claims that are seconds since 1970 (RFC 7519 section 4.1, OpenID Connect). */
+const TIMES: ReadonlySet<string> = new Set(['iat', 'exp', 'nbf', 'auth_time']);
+
+/** What the most frequent codes mean; the others explain themselves. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  token_malformed: 'This is no JWT: a refresh token, or a part of one.',
+  token_key_unknown: 'No key of this issuer signed it: another issuer did, or its key was withdrawn.',
+  token_signature_wrong: 'It was changed after it was signed.',
+  token_issuer_unknown: 'Another issuer issued it.',
+  token_expired: 'It has expired: the application has to refresh it.',
+};
 
 interface Explanation {
   readonly error: { readonly code: string; readonly detail: string | null } | null;
@@ -38,7 +50,9 @@ export function Explain() {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     void work.run(async () =>
-      setExplanation(await call<Explanation>('/admin/explain', { body: { token: token.trim() } })),
+      setExplanation(
+        await call<Explanation>('/admin/explain', { body: { token: token.trim().replace(/^Bearer\s+/i, '') } }),
+      ),
     );
   };
   return (
@@ -53,7 +67,11 @@ export function Explain() {
             spellcheck={false}
             required
             value={token}
-            onInput={(event) => setToken(event.currentTarget.value)}
+            onInput={(event) => {
+              setToken(event.currentTarget.value);
+              // The result below is that of the token before.
+              setExplanation(undefined);
+            }}
           />
           {work.failure && <Notice kind="error">{work.failure}</Notice>}
           <div class="actions">
@@ -84,10 +102,10 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
     <Card title={revoked ? 'It is revoked' : error ? 'It is refused, and not for a revocation' : 'Nothing denies it'}>
       {error && (
         <Notice kind="error">
-          <code>{error.code}</code> {error.detail}
+          {MEANINGS[error.code]} <code>{error.code}</code> {error.detail}
         </Notice>
       )}
-      {first && (
+      {first && may('listInstances') && (
         <p class="sentence">
           {accepting.length === 0
             ? 'Every instance that reports denies it.'
@@ -110,7 +128,11 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
               <td data-label="Reason">{entry.reason.replaceAll('_', ' ')}</td>
               <td data-label="Since">{entry.since === null ? '—' : <Ago at={entry.since} />}</td>
               <td data-label="Revocation">
-                <Link to={`/revocations/${encodeURIComponent(entry.txn)}`}>Show the crossing</Link>
+                {may('getRevocation') ? (
+                  <Link to={`/revocations/${encodeURIComponent(entry.txn)}`}>Show the crossing</Link>
+                ) : (
+                  <code>{entry.txn}</code>
+                )}
               </td>
             </tr>
           ))}
@@ -123,6 +145,7 @@ function Result({ explanation: { error, revoked, entries, claims } }: { readonly
               <dt>{name}</dt>
               <dd>
                 <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+                {TIMES.has(name) && typeof value === 'number' && <span class="about">{dayText(value * 1_000)}</span>}
               </dd>
             </div>
           ))}

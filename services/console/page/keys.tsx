@@ -1,6 +1,6 @@
-import { Card, Link } from '@rescind/dev-page';
+import { Card, Link, Notice } from '@rescind/dev-page';
 import { ActButton } from './act.tsx';
-import { useLive } from './live.ts';
+import { may, useLive } from './live.ts';
 import { Ago, Listing, Rows, Title, useList } from './parts.tsx';
 import { useAddress } from './router.ts';
 import { countText, dayText, shortId } from './text.ts';
@@ -101,14 +101,16 @@ function Epochs() {
       title="Epochs"
       about="The log gets another epoch when the database is restored, and when another event key signs."
     >
-      {epochs.size === 0 ? (
+      {!may('listInstances') ? (
+        <Notice kind="info">Your account may not read instances.</Notice>
+      ) : epochs.size === 0 ? (
         <p class="empty">No instance reports yet.</p>
       ) : (
         <dl class="facts">
           {[...epochs].map(([epoch, members]) => (
             <div key={epoch}>
               <dt>
-                <code title={epoch}>{shortId(epoch)}</code>
+                <code title={epoch}>{shortId(epoch.replace(/^0+/, ''))}</code>
               </dt>
               <dd>
                 {countText(members.length, 'instance')}, up to seq {Math.max(...members.map(({ seq }) => seq))}

@@ -9,6 +9,8 @@ export type Status = 'connecting' | 'live' | 'behind' | 'frozen' | 'out';
 /** What the stream has sent. It is replaced, never changed. */
 export interface Live {
   readonly me: Me | undefined;
+  /** Whether a complete state has arrived: before, an empty list says nothing. */
+  readonly isComplete: boolean;
   readonly instances: ReadonlyMap<string, Instance>;
   readonly revocations: readonly Revocation[];
   readonly receipts: ReadonlyMap<string, Receipt>;
@@ -21,11 +23,15 @@ export interface Live {
   readonly logins: number;
 }
 
+/** What does not respond while no frame arrives: user-management, or the server of the console. */
+export type Cause = 'issuer' | 'console';
+
 /** The most events that a tab keeps in memory. */
 const KEPT_EVENTS = 2_000;
 
 const NOTHING: Live = {
   me: undefined,
+  isComplete: false,
   instances: new Map(),
   revocations: [],
   receipts: new Map(),
@@ -49,6 +55,8 @@ let isLoggedOut = false;
 let isBeginning = false;
 /** The server's time of the last frame, and when it arrived by the monotonic clock of the browser. */
 let beat: { readonly now: number; readonly at: number } | undefined;
+/** What does not respond, as far as this tab knows. */
+let cause: Cause | undefined;
 const listeners = new Set<() => void>();
 let isScheduled = false;
 
@@ -62,7 +70,7 @@ function changed(): void {
 }
 
 /** The time of the issuer: ages do not depend on the clock of this device. */
-const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at : Date.now());
+export const serverNow = (): number => (beat ? beat.now + performance.now() - beat.at : Date.now());
 
 /** The time of the last frame; undefined before the first. */
 export const lastBeat = (): number | undefined => beat?.now;
@@ -85,8 +93,9 @@ function apply(frame: Frame): void {
       break;
     case 'beat':
       // The complete state follows in the same chunk.
-      if (isBeginning) live = emptied();
+      if (isBeginning) live = { ...emptied(), isComplete: true };
       isBeginning = false;
+      cause = undefined;
       beat = { now: frame.now, at: performance.now() };
       isLoggedOut = false;
       break;
@@ -119,6 +128,9 @@ function apply(frame: Frame): void {
       live = { ...live, events: events.slice(dropped), missedEvents: live.missedEvents + frame.missed + dropped };
       break;
     }
+    case 'unreachable':
+      cause = 'issuer';
+      break;
     case 'ended':
       isLoggedOut = true;
       live = emptied();
@@ -131,6 +143,7 @@ function apply(frame: Frame): void {
 type Message =
   | { readonly kind: 'frame'; readonly frame: Frame }
   | { readonly kind: 'state'; readonly live: Live; readonly now: number; readonly isLoggedOut: boolean }
+  | { readonly kind: 'silent'; readonly cause: Cause }
   | { readonly kind: 'hello' }
   | { readonly kind: 'logged-in' };
 
@@ -146,9 +159,20 @@ channel.onmessage = ({ data }: MessageEvent<Message>) => {
     beat = { now: data.now, at: performance.now() };
     changed();
   } else if (data.kind === 'hello' && isLeader && beat) post({ kind: 'state', live, now: serverNow(), isLoggedOut });
+  else if (data.kind === 'silent') setCause(data.cause);
   else if (data.kind === 'logged-in') resume();
 };
 const post = (message: Message) => channel.postMessage(message);
+
+function setCause(found: Cause): void {
+  cause = found;
+  changed();
+}
+
+function silent(found: Cause): void {
+  setCause(found);
+  post({ kind: 'silent', cause: found });
+}
 
 function showLogin(): void {
   isLoggedOut = true;
@@ -195,9 +219,10 @@ async function follow(): Promise<void> {
         apply(frame);
         post({ kind: 'frame', frame });
       }
-    }
+    } else silent(response.status === 502 ? 'issuer' : 'console');
   } catch {
     // The connection is lost. The page shows since when nothing has arrived.
+    silent('console');
   }
   if (isLoggedOut) return woken;
   await Promise.race([new Promise((done) => setTimeout(done, RETRY_MS)), woken]);
@@ -239,14 +264,14 @@ setInterval(() => {
 }, 1_000);
 
 /** The time of the issuer and the state of the stream, again each second. */
-export function useTime(): { readonly now: number; readonly status: Status } {
+export function useTime(): { readonly now: number; readonly status: Status; readonly cause: Cause | undefined } {
   const [, update] = useState(0);
   useEffect(() => {
     const ticker = () => update((count) => count + 1);
     tickers.add(ticker);
     return () => void tickers.delete(ticker);
   }, []);
-  return { now: serverNow(), status: statusOf() };
+  return { now: serverNow(), status: statusOf(), cause };
 }
 
 /** Whether the scopes of the operator permit an operation, by its id in the OpenAPI document of the administration. */

@@ -134,7 +134,7 @@ function linesOf(revocations: ReturnType<typeof useLive>['revocations'], events:
       at: one.at,
       kind: one.type,
       text: textOf(one, true),
-      to: one.sub === null ? undefined : `/people/${encodeURIComponent(one.sub)}`,
+      to: one.sub === null || !may('getUser') ? undefined : `/people/${encodeURIComponent(one.sub)}`,
       seq: undefined,
       gap: 0,
     }),
@@ -170,7 +170,7 @@ export function EventRows({
           <span class="what">
             {textOf(one, showsUser)}
             {one.origin.address !== undefined && <span class="about"> from {one.origin.address}</span>}
-            {one.txn !== null && (
+            {one.txn !== null && may('getRevocation') && (
               <>
                 {' '}
                 <Link to={`/revocations/${encodeURIComponent(one.txn)}`}>crossing</Link>

@@ -12,7 +12,13 @@ export function Login() {
   const [needsCode, setNeedsCode] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   const work = useWork();
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // Chromium closes a dialog at the second Escape, and the dialog of an act below it too.
+    const pressed = (event: KeyboardEvent) => event.key === 'Escape' && event.preventDefault();
+    addEventListener('keydown', pressed);
+    return () => removeEventListener('keydown', pressed);
+  }, []);
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -28,7 +34,13 @@ export function Login() {
       .then((isDone) => isDone && loggedIn());
   };
   return (
-    <dialog ref={dialog} class="enter" aria-labelledby="login-title" onCancel={(event) => event.preventDefault()}>
+    <dialog
+      ref={dialog}
+      class="enter"
+      aria-labelledby="login-title"
+      onCancel={(event) => event.preventDefault()}
+      onClose={() => dialog.current?.showModal()}
+    >
       <form onSubmit={submit}>
         <img src="/assets/icon.svg" alt="" width="44" height="44" />
         <div>
@@ -59,21 +71,30 @@ const CodeField = (props: { readonly name: string; readonly value: string; onVal
 );
 
 /** Opens the dialog `StepUp` while it is mounted. */
-let open: (() => void) | undefined;
+let open: ((closed: Closed) => void) | undefined;
+
+/** Called when the dialog is closed. @param isDone whether the operator has authenticated */
+type Closed = (isDone: boolean) => void;
 
 /** Asks for the password again (RFC 9470). The act is not repeated: the operator confirms it once more. */
-export const requestStepUp = (): void => open?.();
+export const requestStepUp = (closed: Closed): void => open?.(closed);
 
 /** The dialog in which the operator authenticates again. */
 export function StepUp() {
   const [isOpen, setOpen] = useState(false);
+  const asked = useRef<Closed>(undefined);
+  const isDone = useRef(false);
   const [password, setPassword] = useState('');
   const [totp, setTotp] = useState('');
   const [needsCode, setNeedsCode] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   const work = useWork();
   useEffect(() => {
-    open = () => setOpen(true);
+    open = (closed) => {
+      asked.current = closed;
+      isDone.current = false;
+      setOpen(true);
+    };
     return () => {
       open = undefined;
     };
@@ -83,11 +104,13 @@ export function StepUp() {
   }, [isOpen]);
   if (!isOpen) return null;
 
-  const close = () => {
+  const close = () => dialog.current?.close();
+  const closed = () => {
     setOpen(false);
     setPassword('');
     setTotp('');
     work.clear();
+    asked.current?.(isDone.current);
   };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -100,10 +123,13 @@ export function StepUp() {
           throw error;
         }
       })
-      .then((isDone) => isDone && close());
+      .then((isAuthenticated) => {
+        isDone.current = isAuthenticated;
+        if (isAuthenticated) close();
+      });
   };
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="step-up-title">
+    <dialog ref={dialog} onClose={closed} aria-labelledby="step-up-title">
       <form onSubmit={submit}>
         <h2 id="step-up-title">Is it you?</h2>
         <p>This requires that you entered your password a moment ago. Nothing has been done yet.</p>

@@ -1,4 +1,4 @@
-import { Link, Notice } from '@rescind/dev-page';
+import { Link, Notice, replaceAddress } from '@rescind/dev-page';
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Announcer } from './announcer.tsx';
@@ -9,10 +9,12 @@ import { Explain } from './explain.tsx';
 import { Fleet } from './fleet.tsx';
 import { Keyboard } from './keyboard.tsx';
 import { Keys } from './keys.tsx';
+import type { Cause } from './live.ts';
 import { lastBeat, may, startLive, useLive, useTime } from './live.ts';
 import { Log } from './log.tsx';
 import { Login, StepUp } from './login.tsx';
 import { Now } from './now.tsx';
+import { Title } from './parts.tsx';
 import { People } from './people.tsx';
 import { Revocations } from './revocations.tsx';
 import { useAddress } from './router.ts';
@@ -43,7 +45,7 @@ const SECTIONS: readonly Section[] = [
 ];
 
 function App() {
-  const { me } = useLive();
+  const { me, isComplete } = useLive();
   const { status } = useTime();
   const address = useAddress();
   const main = useRef<HTMLElement>(null);
@@ -57,12 +59,12 @@ function App() {
       <Login />
     ) : (
       <main>
-        <h1 class="loading">Connecting …</h1>
+        <Connecting />
       </main>
     );
   return (
     // Another operator gets a page without the forms of the one before.
-    <div key={me.who} class={`console ${status}`} data-live={status}>
+    <div key={me.who} class={`console ${status} ${isComplete ? '' : 'waiting'}`} data-live={status}>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
         To the content
       </button>
@@ -70,13 +72,14 @@ function App() {
       <div class="column">
         <TopBar />
         <Banners />
+        {!isComplete && status !== 'out' && <Connecting />}
         <main id="main" ref={main} tabIndex={-1} class={status === 'live' ? '' : 'old'}>
           {section === undefined ? (
             <Notice kind="info">There is no such page.</Notice>
           ) : may(section.requires) ? (
             <section.View key={address.id} id={address.id} />
           ) : (
-            <Notice kind="info">Your account may not read this.</Notice>
+            <Forbidden name={section.name} sections={shown} />
           )}
         </main>
       </div>
@@ -85,6 +88,36 @@ function App() {
       <Announcer />
       {status === 'out' && <Login />}
     </div>
+  );
+}
+
+const CAUSES: Readonly<Record<Cause, string>> = {
+  issuer: 'The console cannot reach user-management. The fleet continues to deny what it has applied.',
+  console: 'The console does not respond.',
+};
+
+/** Until the complete state has arrived: what is empty by then is not known. */
+function Connecting() {
+  const { cause } = useTime();
+  return (
+    <div class="loading">
+      <h1>Connecting …</h1>
+      {cause && <p role="status">{CAUSES[cause]}</p>}
+    </div>
+  );
+}
+
+/** A page that the operator may not read. The first page leads to one that the operator may. */
+function Forbidden({ name, sections }: { readonly name: string; readonly sections: readonly Section[] }) {
+  const [first] = sections;
+  useEffect(() => {
+    if (location.pathname === '/' && first) replaceAddress(`/${first.page}`);
+  }, [first]);
+  return (
+    <>
+      <Title>{name}</Title>
+      <Notice kind="info">Your account lacks the scope to read this.</Notice>
+    </>
   );
 }
 
@@ -160,7 +193,7 @@ function TopBar() {
 const PARTED_MS = 2_000;
 
 function Banners() {
-  const { now, status } = useTime();
+  const { now, status, cause } = useTime();
   const at = lastBeat();
   const partedMs = Date.now() - now;
   return (
@@ -169,7 +202,7 @@ function Banners() {
         <section class="banner" aria-label="Warning">
           <Notice kind="error">
             Nothing has arrived since {at === undefined ? 'the page was opened' : clockText(at)}: every value below is
-            of that time.
+            of that time. {cause && CAUSES[cause]}
           </Notice>
         </section>
       )}

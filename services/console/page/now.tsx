@@ -2,7 +2,7 @@ import { Card, Link, Notice } from '@rescind/dev-page';
 import { useMemo } from 'preact/hooks';
 import type { Receipt, Revocation } from '../src/frames.ts';
 import { Curve } from './curve.tsx';
-import { useLive, useTime } from './live.ts';
+import { may, useLive, useTime } from './live.ts';
 import { Ago, Stale, Title } from './parts.tsx';
 import { ageText, clockText, countText, denialText, msText } from './text.ts';
 
@@ -24,6 +24,12 @@ export function Now() {
   const ages = all.flatMap(({ asOf, state }) => (asOf === null || state === 'lost' ? [] : [now - asOf]));
   const oldest = ages.length === 0 ? null : Math.max(...ages);
   const lastHour = propagation.filter(({ at }) => now - at < HOUR_MS);
+  // What no instance denies yet has no time.
+  const unreached = revocations.filter(
+    ({ txn, appendedAt }) =>
+      now - appendedAt < HOUR_MS && now - appendedAt > SECOND_MS && isUnreached(receipts.get(txn)),
+  ).length;
+  const counted = lastHour.length + unreached;
   const quick = lastHour.filter(({ p99, of, reached }) => reached >= of && p99 <= SECOND_MS).length;
   const p99 = lastHour.map((point) => point.p99).toSorted((a, b) => a - b)[Math.floor(lastHour.length * 0.99)] ?? null;
   return (
@@ -57,9 +63,9 @@ export function Now() {
         <Figure
           to="/revocations"
           name="Denied within 1 s"
-          value={lastHour.length === 0 ? '—' : `${Math.floor((100 * quick) / lastHour.length)} %`}
-          of={`of ${countText(lastHour.length, 'revocation')}, 1 h`}
-          isBad={quick < lastHour.length}
+          value={counted === 0 ? '—' : `${Math.floor((100 * quick) / counted)} %`}
+          of={`of ${countText(counted, 'revocation')}, 1 h`}
+          isBad={quick < counted}
         />
         <Figure
           to="/revocations"
@@ -73,7 +79,9 @@ export function Now() {
         title="Last revocations"
         about="Each curve is the share of the instances that deny it, by the time since its commit."
       >
-        {revocations.length === 0 ? (
+        {!may('listRevocations') ? (
+          <Notice kind="info">Your account may not read revocations.</Notice>
+        ) : revocations.length === 0 ? (
           <p class="empty">Nothing is revoked at present.</p>
         ) : (
           <ul class="recent">
@@ -86,6 +94,9 @@ export function Now() {
     </>
   );
 }
+
+const isUnreached = (receipt: Receipt | undefined): boolean =>
+  receipt !== undefined && receipt.reached === 0 && receipt.missing.length > 0;
 
 /** While Kafka is away every number is good: instances read the log by HTTP. The operator has to know that nothing else is left. */
 function Unacknowledged() {

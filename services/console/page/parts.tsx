@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { InstanceState } from '../src/frames.ts';
 import type { Page } from './api.ts';
 import { call, isRefusal, Refusal, sentenceOf } from './api.ts';
-import { lastBeat, useLive, useTime } from './live.ts';
+import { lastBeat, serverNow, useLive, useTime } from './live.ts';
 import { ageText, clockText, isoText } from './text.ts';
 
 /** The title of a page, and the line by which a terminal shows the same. */
@@ -86,7 +86,13 @@ export type ListState<T> =
   | { readonly kind: 'loading' }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'forbidden' }
-  | { readonly kind: 'ready'; readonly items: readonly T[]; readonly next: string | undefined };
+  | {
+      readonly kind: 'ready';
+      readonly items: readonly T[];
+      readonly next: string | undefined;
+      /** When it was read, by the clock of the issuer, ms since 1970. */
+      readonly at: number;
+    };
 
 /** Reads something of the administration, again after a login. @param path below `/api` */
 export function useRead<T>(path: string) {
@@ -133,14 +139,14 @@ export function useList<T>(path: string, limit: number | null = 100) {
       (found) => {
         if (wanted.current !== path) return;
         const page = Object(found) as Partial<Page<T>>;
-        if (Array.isArray(page.items)) setState({ kind: 'ready', items: page.items, next: page.next });
-        else if (limit === null) setState({ kind: 'ready', items: [found as T], next: undefined });
+        if (Array.isArray(page.items)) setState({ kind: 'ready', items: page.items, next: page.next, at: serverNow() });
+        else if (limit === null) setState({ kind: 'ready', items: [found as T], next: undefined, at: serverNow() });
         else failed(new Error('The response was not understood.'));
       },
       (error) => {
         if (wanted.current !== path) return;
         if (limit === null && error instanceof Refusal && error.status === 404)
-          setState({ kind: 'ready', items: [], next: undefined });
+          setState({ kind: 'ready', items: [], next: undefined, at: serverNow() });
         else failed(error);
       },
     );
@@ -152,7 +158,7 @@ export function useList<T>(path: string, limit: number | null = 100) {
       if (state.kind !== 'ready' || state.next === undefined) return;
       try {
         const { items, next } = await call<Page<T>>(urlOf(state.next));
-        if (wanted.current === path) setState({ kind: 'ready', items: [...state.items, ...items], next });
+        if (wanted.current === path) setState({ kind: 'ready', items: [...state.items, ...items], next, at: state.at });
       } catch (error) {
         failed(error);
       }
@@ -182,10 +188,9 @@ export function Listing<T>({ list, empty, of, children }: ListingProps<T>) {
         </button>
       </Notice>
     );
-  if (state.items.length === 0) return <p class="empty">{empty}</p>;
   return (
     <>
-      {children(state.items)}
+      {state.items.length === 0 ? <p class="empty">{empty}</p> : children(state.items)}
       <p class="count">
         {state.items.length.toLocaleString('en')} shown
         {state.next !== undefined && (
@@ -196,6 +201,11 @@ export function Listing<T>({ list, empty, of, children }: ListingProps<T>) {
             </button>
           </>
         )}
+        {' · read at '}
+        {clockText(state.at)}{' '}
+        <button type="button" class="link" onClick={list.reload}>
+          Read again
+        </button>
       </p>
     </>
   );
@@ -230,6 +240,48 @@ export function Rows({ columns, rowCount, children }: RowsProps) {
       </thead>
       <tbody>{children}</tbody>
     </table>
+  );
+}
+
+interface TextFilterProps {
+  /** Its label and placeholder. */
+  readonly name: string;
+  /** What the address has. */
+  readonly value: string;
+  apply(value: string): void;
+  /** The pause in typing after which it applies too, in ms. Default: it applies when Enter is pressed or the field is left. */
+  readonly pauseMs?: number;
+}
+
+/** A filter of the address. Until it applies, what is typed stays, however often the page is drawn meanwhile. */
+export function TextFilter({ name, value, apply, pauseMs }: TextFilterProps) {
+  const [text, setText] = useState(value);
+  const applied = useRef(value);
+  const timer = useRef<number | undefined>(undefined);
+  useEffect(() => {
+    if (value !== applied.current) setText(value);
+    applied.current = value;
+  }, [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const applyNow = (typed: string) => {
+    clearTimeout(timer.current);
+    applied.current = typed.trim();
+    apply(applied.current);
+  };
+  return (
+    <input
+      type="search"
+      aria-label={name}
+      placeholder={name}
+      value={text}
+      onInput={({ currentTarget }) => {
+        const typed = currentTarget.value;
+        setText(typed);
+        clearTimeout(timer.current);
+        if (pauseMs !== undefined) timer.current = setTimeout(applyNow, pauseMs, typed);
+      }}
+      onChange={(event) => applyNow(event.currentTarget.value)}
+    />
   );
 }
 

@@ -1,11 +1,11 @@
 import { Card, Link, Notice } from '@rescind/dev-page';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { UserEvent } from '../src/frames.ts';
 import { ActButton } from './act.tsx';
 import type { Session, User } from './api.ts';
-import { may } from './live.ts';
+import { may, useLive } from './live.ts';
 import { EventRows } from './log.tsx';
-import { Ago, Listing, Rows, Title, useList, useRead } from './parts.tsx';
+import { Ago, Listing, Rows, TextFilter, Title, useList, useRead } from './parts.tsx';
 import { PeriodFilter, usePeriod } from './period.tsx';
 import { setQuery, useAddress } from './router.ts';
 import { SessionRows } from './session-rows.tsx';
@@ -20,24 +20,17 @@ const TYPING_MS = 200;
 function Search() {
   const { query } = useAddress();
   const prefix = query.get('prefix') ?? '';
-  const [text, setText] = useState(prefix);
-  useEffect(() => setText(prefix), [prefix]);
-  useEffect(() => {
-    const timer = setTimeout(() => setQuery({ prefix: text.trim() }), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
   const list = useList<User>(`users${prefix === '' ? '' : `?prefix=${encodeURIComponent(prefix)}`}`);
   return (
     <>
       <Title cli={`rescind users${prefix === '' ? '' : ` --prefix ${prefix}`}`}>People</Title>
       <Card title="Users" about="By the beginning of the name, in any case.">
         <div class="filters">
-          <input
-            type="search"
-            aria-label="The name begins with"
-            placeholder="The name begins with"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
+          <TextFilter
+            name="The name begins with"
+            value={prefix}
+            apply={(value) => setQuery({ prefix: value })}
+            pauseMs={TYPING_MS}
           />
         </div>
         <Listing list={list} of="users" empty="No name begins so.">
@@ -72,6 +65,15 @@ function Person({ sub }: { readonly sub: string }) {
     setVersion((count) => count + 1);
     reload();
   };
+  // The stream has what happened since the lists were read.
+  const latest = useLive().events.findLast((event) => event.sub === sub)?.seq ?? 0;
+  const read = useRef(latest);
+  useEffect(() => {
+    // Without a login there are no events.
+    if (latest <= read.current) return;
+    read.current = latest;
+    changed();
+  }, [latest]);
   if (failure !== undefined) return <Notice kind="error">{failure}</Notice>;
   if (!user) return <p class="empty">Loading the user …</p>;
   const name = user.username || 'a deleted user';
@@ -136,14 +138,23 @@ function Person({ sub }: { readonly sub: string }) {
           />
         )}
       </div>
-      {may('listSessions') && <SessionsOf key={`s${version}`} sub={sub} changed={changed} />}
-      {may('listEvents') && <EventsOf key={`e${version}`} sub={sub} />}
+      {may('listSessions') && <SessionsOf sub={sub} version={version} changed={changed} />}
+      {may('listEvents') && <EventsOf sub={sub} version={version} />}
     </>
   );
 }
 
-function SessionsOf({ sub, changed }: { readonly sub: string; readonly changed: () => void }) {
+interface OfUser {
+  readonly sub: string;
+  /** Another number: it is read again, and a dialog that is open stays. */
+  readonly version: number;
+}
+
+function SessionsOf({ sub, version, changed }: OfUser & { readonly changed: () => void }) {
   const list = useList<Session>(`sessions?sub=${encodeURIComponent(sub)}&ended=true`);
+  useEffect(() => {
+    if (version > 0) list.reload();
+  }, [version]);
   const open = list.state.kind === 'ready' ? list.state.items.filter(({ endedAt }) => endedAt === null).length : 0;
   return (
     <Card title="Sessions" about={list.state.kind === 'ready' ? `${open} open` : ''}>
@@ -162,8 +173,11 @@ function SessionsOf({ sub, changed }: { readonly sub: string; readonly changed: 
   );
 }
 
-function EventsOf({ sub }: { readonly sub: string }) {
+function EventsOf({ sub, version }: OfUser) {
   const list = useList<UserEvent>(`events?sub=${encodeURIComponent(sub)}${usePeriod()}`);
+  useEffect(() => {
+    if (version > 0) list.reload();
+  }, [version]);
   return (
     <Card title="What happened" about="Logins, refusals and ends with their reasons, the latest first.">
       <div class="filters">

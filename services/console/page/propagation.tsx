@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { useLive } from './live.ts';
 import { Ago, Rows } from './parts.tsx';
-import { colorOf, msText } from './text.ts';
+import { clockText, colorOf, dateText, msText } from './text.ts';
 
 /** How many of the newest revocations the table has. */
 const ROWS = 20;
@@ -83,6 +83,14 @@ function Chart() {
   );
 }
 
+/** A mark of the axis, in s since 1970: its time, unless the one before has the same, and its date where another day begins. */
+function momentText(at: number, index: number, all: readonly number[]): string {
+  const [time, date] = [clockText(at * 1_000), dateText(at * 1_000)];
+  const before = (all[index - 1] ?? Number.NaN) * 1_000;
+  if (Number.isNaN(before) || dateText(before) !== date) return `${time}\n${date}`;
+  return clockText(before) === time ? '' : time;
+}
+
 function optionsOf(element: HTMLElement): uPlot.Options {
   const color = (name: string) => colorOf(element, name);
   const axis = {
@@ -101,7 +109,10 @@ function optionsOf(element: HTMLElement): uPlot.Options {
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     scales: { y: { distr: 3 } },
-    axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map((ms) => (ms === null ? '' : msText(ms))) }],
+    axes: [
+      { ...axis, space: 64, values: (_plot, times) => times.map(momentText) },
+      { ...axis, size: 64, values: (_plot, values) => values.map((ms) => (ms === null ? '' : msText(ms))) },
+    ],
     series: [
       {},
       series('p50', color('--plot-p50')),

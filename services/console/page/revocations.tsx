@@ -104,7 +104,7 @@ interface AuditEntry {
 }
 
 function One({ txn }: { readonly txn: string }) {
-  const { receipts } = useLive();
+  const { revocations, receipts } = useLive();
   const { value: found, failure } = useRead<Revocation & { readonly receipt: Receipt }>(
     `/admin/revocations/${encodeURIComponent(txn)}`,
   );
@@ -112,6 +112,7 @@ function One({ txn }: { readonly txn: string }) {
   if (!found) return <p class="empty">Loading the revocation …</p>;
   const [first] = found.deny;
   const receipt = receipts.get(txn) ?? found.receipt;
+  const { published } = revocations.find((one) => one.txn === txn) ?? found;
   return (
     <>
       <Title about={<Stale />} cli={`rescind revocations show ${shortId(txn).replace('…', '')}`}>
@@ -151,7 +152,7 @@ function One({ txn }: { readonly txn: string }) {
               <code>
                 {found.epoch}:{found.seq}
               </code>
-              <span class="about">{found.published ? 'published' : 'Kafka has not acknowledged it yet'}</span>
+              <span class="about">{published ? 'published' : 'Kafka has not acknowledged it yet'}</span>
             </dd>
           </div>
           <div>

@@ -11,7 +11,7 @@ interface SessionRowsProps {
   readonly showsUser: boolean;
   readonly changed: () => void;
   /** A checkbox before each open session. */
-  readonly choose?: (session: Session) => ComponentChildren;
+  readonly choose?: ((session: Session) => ComponentChildren) | undefined;
 }
 
 /** Sessions as a table: open ones with the act to end them, ended ones with their reason. */
@@ -31,7 +31,11 @@ export function SessionRows({ sessions, showsUser, changed, choose }: SessionRow
     >
       {sessions.map((one) => (
         <tr key={one.sid} class={one.endedAt === null ? '' : 'ended'}>
-          {choose && <td class="choice">{one.endedAt === null && choose(one)}</td>}
+          {choose && (
+            <td data-label="Chosen" class="choice">
+              {one.endedAt === null && choose(one)}
+            </td>
+          )}
           {showsUser && (
             <td data-label="User" class="main">
               {may('getUser') ? (
@@ -45,7 +49,7 @@ export function SessionRows({ sessions, showsUser, changed, choose }: SessionRow
             {one.deviceName === null ? 'no name' : <bdi>{untrustedText(one.deviceName)}</bdi>}
           </td>
           <td data-label="Client">{one.clientId}</td>
-          <td data-label="From" title={untrustedText(one.origin.userAgent ?? '')}>
+          <td data-label="From" class="address" title={untrustedText(one.origin.userAgent ?? '')}>
             {one.origin.address ?? '—'}
           </td>
           <td data-label="Begun">

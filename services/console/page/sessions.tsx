@@ -1,8 +1,9 @@
 import { Card } from '@rescind/dev-page';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { ActButton } from './act.tsx';
 import type { Session } from './api.ts';
-import { Listing, Title, useList } from './parts.tsx';
+import { may } from './live.ts';
+import { Listing, TextFilter, Title, useList } from './parts.tsx';
 import { setQuery, useAddress } from './router.ts';
 import { SessionRows } from './session-rows.tsx';
 import { countText, untrustedText } from './text.ts';
@@ -24,13 +25,15 @@ export function Sessions() {
     sid ? `sessions/${encodeURIComponent(sid)}` : `sessions?${filter}`,
     sid ? null : undefined,
   );
+  // What is chosen is what is shown.
+  useEffect(() => setChosen(new Set()), [String(filter), sid]);
   const changed = () => {
     setChosen(new Set());
     list.reload();
   };
   const toggle = (one: string) => {
     const next = new Set(chosen);
-    if (!next.delete(one) && next.size < MAX_CUTOFFS) next.add(one);
+    if (!next.delete(one)) next.add(one);
     setChosen(next);
   };
   return (
@@ -59,12 +62,10 @@ export function Sessions() {
         }
       >
         <div class="filters">
-          <input
-            type="search"
-            aria-label="Client"
-            placeholder="Client"
+          <TextFilter
+            name="Client"
             value={query.get('client_id') ?? ''}
-            onChange={(event) => setQuery({ client_id: event.currentTarget.value.trim() })}
+            apply={(value) => setQuery({ client_id: value })}
           />
           <select
             aria-label="Which sessions"
@@ -86,14 +87,19 @@ export function Sessions() {
               sessions={items}
               showsUser
               changed={changed}
-              choose={(one) => (
-                <input
-                  type="checkbox"
-                  aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${untrustedText(one.deviceName ?? 'no name')}`}
-                  checked={chosen.has(one.sid)}
-                  onChange={() => toggle(one.sid)}
-                />
-              )}
+              choose={
+                may('createRevocation')
+                  ? (one) => (
+                      <input
+                        type="checkbox"
+                        aria-label={`Choose the session of ${one.username ?? 'a deleted user'}, ${untrustedText(one.deviceName ?? 'no name')}`}
+                        checked={chosen.has(one.sid)}
+                        disabled={chosen.size >= MAX_CUTOFFS && !chosen.has(one.sid)}
+                        onChange={() => toggle(one.sid)}
+                      />
+                    )
+                  : undefined
+              }
             />
           )}
         </Listing>

@@ -34,6 +34,11 @@ const day = new Intl.DateTimeFormat('en-GB', {
 /** `14:03:07` in the zone of the browser. */
 export const clockText = (at: number): string => clock.format(at);
 
+const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+
+/** `24 Nov` in the zone of the browser. */
+export const dateText = (at: number): string => date.format(at);
+
 /** `Tue 24 Nov, 14:03` in the zone of the browser. */
 export const dayText = (at: number): string => day.format(at);
 

@@ -54,6 +54,7 @@ export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) 
   if (tiles.length === 0) return <p class="empty">No instance reports yet.</p>;
   const groups = [...Map.groupBy(tiles, ({ service }) => service)];
   const size = tiles.length <= MAX_LARGE ? 'large' : tiles.length <= MAX_ELEMENTS ? 'small' : 'canvas';
+  const isNew = ({ reach }: Tile) => receipt !== undefined && reach === 'none';
   const reached = (tile: Tile) => tile.reach === 'denies' && (tile.ms ?? 0) <= atMs;
   return (
     <div class={`tiles ${size}`}>
@@ -73,7 +74,7 @@ export function Tiles({ receipt, atMs = Number.POSITIVE_INFINITY }: TilesProps) 
             <ul>
               {members.map((tile) =>
                 size === 'large' ? (
-                  <LargeTile key={tile.id} tile={tile} isReached={reached(tile)} />
+                  <LargeTile key={tile.id} tile={tile} isReached={reached(tile)} isNew={isNew(tile)} />
                 ) : (
                   <SmallTile key={tile.id} tile={tile} isReached={reached(tile)} />
                 ),
@@ -91,7 +92,12 @@ interface TileProps {
   readonly isReached: boolean;
 }
 
-function LargeTile({ tile: { instance, state, now: seen, reach, ms }, isReached }: TileProps) {
+/** @param isNew it was no member of the receipt that is shown */
+function LargeTile({
+  tile: { instance, state, now: seen, reach, ms },
+  isReached,
+  isNew,
+}: TileProps & { readonly isNew: boolean }) {
   const { now } = useTime();
   const details = [
     seen?.version ?? 'no version',
@@ -105,7 +111,17 @@ function LargeTile({ tile: { instance, state, now: seen, reach, ms }, isReached 
         <strong title={instance}>{instance}</strong>
       </span>
       <span class="ms">
-        {isReached ? (ms === null ? '✓' : msText(ms)) : reach === 'missing' ? state : reach === 'none' ? 'new' : ''}
+        {isReached
+          ? ms === null
+            ? '✓'
+            : msText(ms)
+          : reach === 'missing'
+            ? state === 'live'
+              ? 'missing'
+              : state
+            : isNew
+              ? 'new'
+              : ''}
       </span>
       <span class="about">
         {details.join(' · ')}
