@@ -9,7 +9,8 @@ import { visible } from './text.ts';
 /** A JSON document of the server. */
 export type Json = Readonly<Record<string, unknown>>;
 
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+/** Parameters of a query; those that are undefined are left out. */
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The administrators' port. Each method rejects with a CliError. */
 export interface Admin {
@@ -41,6 +42,8 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
     requireSecure(settings.RESCIND_SERVER, settings);
+    // An id `.` or `..` would be read as another path.
+    if (!url.pathname.endsWith(path)) throw new CliError('not_found', 'not_found', `There is nothing at ${path}`);
     return url;
   };
   const request = async (method: string, path: string, init: RequestInit & { readonly query?: Query | undefined }) => {
@@ -48,7 +51,7 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
     const url = addressOf(path, query);
     const headers = { ...rest.headers, Authorization: await authorize() };
     const response = await reach(url, { ...rest, method, headers }, settings.RESCIND_TIMEOUT);
-    return readAnswer(response);
+    return readAnswer(response, settings.RESCIND_TIMEOUT);
   };
   const get: Admin['get'] = (path, query, headers = {}) => request('GET', path, { query, headers });
   return {
@@ -60,10 +63,11 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
       }),
     async *stream(path, query, signal) {
       const headers = { Accept: 'application/x-ndjson', Authorization: await authorize() };
-      const silence = createSilence(signal);
+      const silence = createSilence(signal, settings.RESCIND_TIMEOUT);
       try {
         const response = await reach(addressOf(path, query), { headers }, silence.signal);
-        if (!response.ok) await readAnswer(response);
+        silence.reset();
+        if (!response.ok) await readAnswer(response, settings.RESCIND_TIMEOUT);
         yield* linesOf(response, silence.reset);
       } finally {
         silence.end();
@@ -88,13 +92,18 @@ export const itemsOf = ({ items }: Json): Json[] => (Array.isArray(items) ? (ite
 /** A stream without data for this time counts as lost. A heartbeat comes at least every 5 s. */
 const SILENCE_MS = 15_000;
 
-/** A signal that aborts after a time without `reset`, or with another signal. */
-function createSilence(signal: AbortSignal) {
+/** A signal that aborts when the first `reset` comes later than `firstMs`, a further one later than `SILENCE_MS`, or with another signal. */
+function createSilence(signal: AbortSignal, firstMs: number) {
   const silent = new AbortController();
-  const timer = setTimeout(() => silent.abort(), SILENCE_MS);
+  const start = (ms: number) =>
+    setTimeout(() => silent.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
+  let timer = start(firstMs);
   return {
     signal: AbortSignal.any([silent.signal, signal]),
-    reset: () => void timer.refresh(),
+    reset() {
+      clearTimeout(timer);
+      timer = start(SILENCE_MS);
+    },
     end: () => clearTimeout(timer),
   };
 }
@@ -126,15 +135,32 @@ export async function reach(url: URL, init: RequestInit, timeout: number | Abort
   try {
     return await fetch(url, { ...init, redirect: 'manual', signal });
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const isLate = error instanceof Error && error.name === 'TimeoutError';
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    const why = isLate ? `no answer within ${timeout} ms` : code || 'no connection';
-    throw new CliError('failed', 'server_unreachable', `${url.origin} cannot be reached (${why})`, {
-      next: 'rescind doctor',
-      cause: error,
-    });
+    throw unreachable(url, error, timeout);
   }
+}
+
+/**
+ * Reads the body of a response.
+ * @throws CliError `server_unreachable`: it did not arrive in full
+ */
+export async function readBody(response: Response, timeoutMs?: number): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw unreachable(new URL(response.url), error, timeoutMs);
+  }
+}
+
+function unreachable({ origin }: URL, error: unknown, timeout?: number | AbortSignal): CliError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const isLate = error instanceof Error && error.name === 'TimeoutError';
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const late = typeof timeout === 'number' ? `no answer within ${timeout} ms` : 'no answer in time';
+  const why = isLate ? late : (code ?? 'no connection');
+  return new CliError('failed', 'server_unreachable', `${origin} cannot be reached (${why})`, {
+    next: 'rescind doctor',
+    cause: error,
+  });
 }
 
 async function credentials(settings: Settings, prompt: Prompt): Promise<string> {
@@ -176,8 +202,8 @@ const NEXT: Readonly<Record<string, string>> = {
   storage_unavailable: 'rescind doctor --only disk',
 };
 
-async function readAnswer(response: Response): Promise<Json> {
-  const text = await response.text();
+async function readAnswer(response: Response, timeoutMs?: number): Promise<Json> {
+  const text = await readBody(response, timeoutMs);
   const requestId = response.headers.get('x-request-id') ?? undefined;
   const body = parse(text);
   if (response.ok && body !== undefined) return body;
@@ -194,7 +220,9 @@ async function readAnswer(response: Response): Promise<Json> {
   }
   const code = typeof body.code === 'string' ? visible(body.code) : 'unknown';
   const exit = OF_CODES[code] ?? OF_STATUSES[response.status] ?? 'failed';
-  throw new CliError(exit, code, describe(body), { requestId, next: NEXT[code] });
+  const seconds = response.headers.get('retry-after');
+  const later = seconds !== null && /^\d+$/.test(seconds) ? `repeat it in ${seconds} s` : undefined;
+  throw new CliError(exit, code, describe(body), { requestId, next: NEXT[code] ?? later });
 }
 
 function parse(text: string): Json | undefined {

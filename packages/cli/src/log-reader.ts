@@ -26,6 +26,17 @@ export interface LogListener {
   lost(reason: string): void;
 }
 
+/** Reasons of a lost connection that no later one mends. */
+const REFUSED: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'not_found']);
+
+/** The error of a connection that was lost for a reason that no later one mends; undefined: one may be tried. */
+export const refusalOf = (reason: string): CliError | undefined =>
+  REFUSED.has(reason)
+    ? new CliError('credentials', 'log_refused', `The issuer refuses the reader (${reason})`, {
+        next: 'rescind doctor --only log',
+      })
+    : undefined;
+
 /** A position before every event. */
 export const BOTTOM: StartPosition = { epoch: '', seq: 0, hint: null };
 

@@ -1,5 +1,5 @@
 import type { Json } from './admin.ts';
-import { reach } from './admin.ts';
+import { reach, readBody } from './admin.ts';
 import { CliError } from './errors.ts';
 
 /** What the management port of a process reports. */
@@ -29,7 +29,7 @@ export async function readProcess(url: string, timeoutMs: number): Promise<Proce
   );
   if (version === undefined || health === undefined || metrics === undefined)
     throw new TypeError('three requests have three responses');
-  const [about, report] = await Promise.all([readJson(version, url), readJson(health, url)]);
+  const [about, report] = await Promise.all([readJson(version, url, timeoutMs), readJson(health, url, timeoutMs)]);
   const checks = Array.isArray(report.checks) ? (report.checks as HealthCheck[]) : [];
   if (typeof about.name !== 'string' || checks.length === 0) throw unexpected(url);
   const date = Date.parse(health.headers.get('date') ?? '');
@@ -39,14 +39,15 @@ export async function readProcess(url: string, timeoutMs: number): Promise<Proce
     version: String(about.version),
     isReady: health.status === 200,
     checks,
-    decisions: decisionsOf(await metrics.text()),
+    decisions: decisionsOf(await readBody(metrics, timeoutMs)),
     date: Number.isNaN(date) ? undefined : date,
   };
 }
 
-async function readJson(response: Response, url: string): Promise<Json> {
+async function readJson(response: Response, url: string, timeoutMs: number): Promise<Json> {
+  const text = await readBody(response, timeoutMs);
   try {
-    return (await response.json()) as Json;
+    return JSON.parse(text) as Json;
   } catch {
     throw unexpected(url);
   }
@@ -70,7 +71,9 @@ export const troubles = ({ checks }: ProcessReport): readonly HealthCheck[] =>
 /** The details of a check in one line, without those that are empty. */
 export function describeCheck({ name: _, status: __, ...details }: HealthCheck): string {
   const known = Object.entries(details).filter(([, value]) => value !== null && value !== undefined && value !== '');
-  return known.map(([name, value]) => `${name} ${value}`).join(', ');
+  return known
+    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join(', ');
 }
 
 /** Versions with their number: `0.2.0 × 5, 0.1.0 × 1`. */

@@ -1,4 +1,8 @@
+import { nearestName } from '@rescind/service/configuration';
+import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { usage } from './errors.ts';
+import type { Column } from './output.ts';
 
 /** Reads a count of an option. @throws InvalidArgumentError */
 export function readCount(text: string): number {
@@ -22,4 +26,37 @@ export function collectClaim(text: string, before: readonly Claim[] | undefined)
 interface Claim {
   readonly claim: string;
   readonly value: string;
+}
+
+const columnsOf = new WeakMap<Command, readonly string[]>();
+
+/** States which columns the table of a command has: its help lists them, and `--fields` selects of them. */
+export function withColumns<T>(command: Command, columns: readonly Column<T>[]): Command {
+  const names = columns.map(({ name }) => name);
+  columnsOf.set(command, names);
+  return command.addHelpText('after', `\nColumns, for --fields: ${names.join(', ')}`);
+}
+
+/** @throws CliError for a column that the command does not have */
+export function requireColumns(command: Command, fields: readonly string[]): void {
+  const names = columnsOf.get(command);
+  if (names === undefined) throw usage('--fields selects columns of a table, and this command prints none');
+  const unknown = fields.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const nearest = nearestName(unknown, names);
+  throw usage(
+    `There is no column ${unknown}; the columns are ${names.join(', ')}`,
+    nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+  );
+}
+
+/** @throws CliError for a name that none of a command's commands has; it names the nearest */
+export function findCommand({ commands }: Command, name: string): Command {
+  const found = commands.find((command) => command.name() === name);
+  if (found !== undefined) return found;
+  const nearest = nearestName(
+    name,
+    commands.map((command) => command.name()),
+  );
+  throw usage(`unknown command '${name}'`, nearest === undefined ? undefined : `Did you mean ${nearest}?`);
 }

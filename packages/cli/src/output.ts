@@ -1,5 +1,5 @@
 import type { CliHost } from './host.ts';
-import { cut, localTime, toJsonLine, visible } from './text.ts';
+import { cells, fit, localTime, relativeTime, toJsonLine, visible } from './text.ts';
 
 /** The version of the JSON documents. Within it members are only added. */
 export const CONTRACT = 1;
@@ -22,6 +22,8 @@ export interface Output {
   readonly isJson: boolean;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Whether `--fields` selects columns. */
+  readonly isSelective: boolean;
   /** A table; with `--json` the document, or one line for each item with `--stream`. */
   table<T extends object>(table: Table<T>, document?: object): void;
   /** Name and value, one line each; with `--json` the document. */
@@ -46,36 +48,51 @@ const COLORS = { red: 31, yellow: 33, green: 32 } as const;
 type Color = keyof typeof COLORS;
 /** Between two columns on a terminal. */
 const GAP = 2;
-/** A column is not cut below this width. */
-const LEAST_WIDTH = 8;
+/** A column is not cut below this width: 8 characters of an id, which are enough to name it, and `…`. */
+const LEAST_WIDTH = 9;
 
 /** Writes results to standard output and everything else to standard error. */
 export function createOutput({ stdout, stderr, env }: CliHost, { json, stream, fields, now }: OutputOptions): Output {
   const isTerminal = stdout.isTTY === true;
-  const hasColors = isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';
-  const shown = (cell: Cell): string => {
-    if (cell === null || cell === undefined) return isTerminal ? '–' : '';
-    if (typeof cell !== 'object') return visible(String(cell));
-    if (cell.time === null || cell.time === undefined) return isTerminal ? '–' : '';
-    return isTerminal ? localTime(cell.time, now()) : new Date(cell.time).toISOString();
+  const hasColors = ({ isTTY }: CliHost['stdout']) => isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+  const shown = (cell: Cell, time = localTime): string => {
+    const value = typeof cell === 'object' ? cell?.time : cell;
+    if (value === null || value === undefined) return isTerminal ? '–' : '';
+    if (typeof cell !== 'object') return visible(String(value));
+    return isTerminal ? time(Number(value), now()) : new Date(Number(value)).toISOString();
   };
-  const colored = (text: string, color: Color) => (hasColors ? `\u001b[${COLORS[color]}m${text}\u001b[0m` : text);
+  const paint = (stream: CliHost['stdout'], text: string, color: Color) =>
+    hasColors(stream) ? `\u001b[${COLORS[color]}m${text}\u001b[0m` : text;
   const document = (value: object) => void stdout.write(toJsonLine({ contract: CONTRACT, ...value }));
-  const chosen = <T>(columns: readonly Column<T>[]): readonly Column<T>[] =>
-    fields === undefined ? columns : fields.flatMap((name) => columns.filter((column) => column.name === name));
+  const note = (text: string, color?: Color) => {
+    const harmless = visible(text);
+    stderr.write(`${color === undefined ? harmless : paint(stderr, harmless, color)}\n`);
+  };
+
+  function writeTable<T>(columns: readonly Column<T>[], items: readonly T[]): void {
+    const names = columns.map(({ name }) => name);
+    const linesOf = (time?: typeof localTime) => [
+      names,
+      ...items.map((item) => columns.map((column) => shown(column.cell(item), time))),
+    ];
+    const lines = linesOf();
+    if (!isTerminal) return void stdout.write(`${lines.map((line) => line.join('\t')).join('\n')}\n`);
+    const width = stdout.columns || 80;
+    // Where the times do not fit in full, how long ago says more than the beginning of a date.
+    const { text, omitted } = aligned(lineWidth(widthsOf(lines)) <= width ? lines : linesOf(relativeTime), width);
+    stdout.write(`${text.join('\n')}\n`);
+    if (omitted > 0) note(`# no room for ${names.slice(-omitted).join(', ')}: --fields selects columns`);
+    if (items.length === 0) note('none');
+  }
 
   return {
     isJson: json,
     isTerminal,
+    isSelective: fields !== undefined,
     table({ columns, items }, whole = { items }) {
       if (json && stream === true) return items.forEach(document);
       if (json) return document(whole);
-      const kept = chosen(columns);
-      const rows = items.map((item) => kept.map((column) => shown(column.cell(item))));
-      const lines = [kept.map(({ name }) => name), ...rows];
-      const text = isTerminal ? aligned(lines, stdout.columns ?? 80) : lines.map((line) => line.join('\t'));
-      stdout.write(`${text.join('\n')}\n`);
-      if (isTerminal && items.length === 0) stderr.write('none\n');
+      writeTable(fields?.flatMap((name) => columns.filter((column) => column.name === name)) ?? columns, items);
     },
     record(values, whole) {
       if (json) return document(whole);
@@ -86,25 +103,32 @@ export function createOutput({ stdout, stderr, env }: CliHost, { json, stream, f
       stdout.write(`${lines.join('\n')}\n`);
     },
     line: (text, whole) => (json ? document(whole) : void stdout.write(`${visible(text)}\n`)),
-    note: (text, color) =>
-      void stderr.write(`${color === undefined ? visible(text) : colored(visible(text), color)}\n`),
-    colored,
+    note,
+    colored: (text, color) => paint(stdout, text, color),
   };
 }
 
-/** Pads columns, and cuts the widest ones until a line fits. */
-function aligned(lines: readonly (readonly string[])[], columns: number): string[] {
-  const widths = (lines[0] ?? []).map((_, at) => Math.max(...lines.map((line) => [...(line[at] ?? '')].length)));
-  const total = () => widths.reduce((sum, width) => sum + width + GAP, -GAP);
-  for (let excess = total() - columns; excess > 0; excess = total() - columns) {
+const widthsOf = (lines: readonly (readonly string[])[]): number[] =>
+  lines.reduce<number[]>((widths, line) => line.map((text, at) => Math.max(widths[at] ?? 0, cells(text))), []);
+
+const lineWidth = (widths: readonly number[]): number => widths.reduce((sum, width) => sum + width + GAP, -GAP);
+
+/** Pads columns, cuts the widest ones until a line fits, and leaves out the last ones for which there is no room even then. */
+function aligned(lines: readonly (readonly string[])[], columns: number) {
+  const all = widthsOf(lines);
+  const widths = [...all];
+  const leastWidth = () => lineWidth(widths.map((width) => Math.min(width, LEAST_WIDTH)));
+  while (widths.length > 1 && leastWidth() > columns) widths.pop();
+  for (let excess = lineWidth(widths) - columns; excess > 0; excess -= 1) {
     const widest = Math.max(...widths);
     if (widest <= LEAST_WIDTH) break;
-    widths[widths.indexOf(widest)] = Math.max(LEAST_WIDTH, widest - excess);
+    widths[widths.lastIndexOf(widest)] = widest - 1;
   }
-  return lines.map((line) =>
-    line
-      .map((text, at) => cut(text, widths[at] ?? 0).padEnd((widths[at] ?? 0) + GAP))
-      .join('')
+  const text = lines.map((line) =>
+    widths
+      .map((width, at) => fit(line[at] ?? '', width))
+      .join(' '.repeat(GAP))
       .trimEnd(),
   );
+  return { text, omitted: all.length - widths.length };
 }

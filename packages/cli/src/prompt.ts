@@ -20,8 +20,13 @@ export function createPrompt({ stdin, stderr }: CliHost): Prompt {
     async ask(question) {
       if (!isPossible) return undefined;
       const lines = createInterface({ input: stdin, output: stderr });
+      const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+      // The terminal is in raw mode meanwhile, where Ctrl-C is no signal. Ctrl-D closes it without an answer.
+      lines.once('SIGINT', () => reject(interrupted()));
+      lines.once('close', () => resolve(undefined));
+      lines.question(visible(question)).then((answer) => resolve(answer.trim()), reject);
       try {
-        return (await lines.question(visible(question))).trim();
+        return await promise;
       } finally {
         lines.close();
       }
@@ -30,6 +35,9 @@ export function createPrompt({ stdin, stderr }: CliHost): Prompt {
   };
 }
 
+const interrupted = () => new CliError('interrupted', 'interrupted', 'Interrupted');
+
+const CTRL_D = '\u0004';
 const CTRL_C = '\u0003';
 const BACKSPACES = new Set(['\u007f', '\b']);
 
@@ -52,7 +60,11 @@ function readHidden(question: string, stdin: CliHost['stdin'], stderr: CliHost['
         }
         if (character === CTRL_C) {
           end();
-          return reject(new CliError('interrupted', 'interrupted', 'Interrupted'));
+          return reject(interrupted());
+        }
+        if (character === CTRL_D && typed === '') {
+          end();
+          return resolve('');
         }
         typed = BACKSPACES.has(character) ? typed.slice(0, -1) : typed + character;
       }

@@ -45,12 +45,13 @@ function receiptOf(state: Json): Json {
 }
 
 export function describeReceipt(receipt: Json): Receipts {
-  const { reached, of, complete } = receipt;
+  const { reached, of, complete, lastMs } = receipt;
+  const last = complete === true && typeof lastMs === 'number' ? `, the last after ${lastMs} ms` : '';
   const missing = Array.isArray(receipt.missing) ? (receipt.missing as Json[]) : [];
   const names = missing.map(({ service, instance, state }) => `${service}/${instance} (${state})`);
   return {
     isComplete: complete === true,
-    values: { 'denied on': `${reached} of ${of} instances`, missing: names.join(', ') || null },
+    values: { 'denied on': `${reached} of ${of} instances${last}`, missing: names.join(', ') || null },
     document: receipt,
   };
 }

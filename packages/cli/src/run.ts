@@ -7,6 +7,7 @@ import type { Context, Run } from './context.ts';
 import type { Exit } from './errors.ts';
 import { CliError, EXIT, usage } from './errors.ts';
 import type { CliHost } from './host.ts';
+import { findCommand, requireColumns } from './options.ts';
 import { CONTRACT, createOutput } from './output.ts';
 import type { GlobalFlags } from './program.ts';
 import { allCommands, createProgram } from './program.ts';
@@ -50,23 +51,35 @@ export async function runCli(args: readonly string[], host: CliHost): Promise<nu
     });
   });
   outputEnded.catch(() => undefined);
+  // Without a reader of the remarks the result is written nevertheless.
+  host.stderr.on('error', () => undefined);
   const run: Run =
     (action) =>
     async (...args) => {
-      exit = (await action(contextOf(host, flagsOf(args), interrupted.signal), ...args)) ?? 'done';
+      // commander passes the command itself as the last argument.
+      const command = args.at(-1) as Command;
+      const flags = command.optsWithGlobals<GlobalFlags>();
+      if (flags.fields !== undefined) requireColumns(command, flags.fields);
+      if (flags.stream === true && flags.json !== true) throw usage('--stream requires --json');
+      exit = (await action(contextOf(host, flags, interrupted.signal), ...args)) ?? 'done';
     };
   // Timers of the packages keep no process alive; a command that waits for one does.
   const alive = setInterval(() => undefined, ALIVE_MS);
   try {
     refuseSecrets(args);
+    refuseEmpty(args);
     const program = createProgram(run, version());
     for (const command of allCommands(program)) {
-      command.exitOverride().configureOutput({
-        writeOut: (text) => void host.stdout.write(text),
-        // The message is written once, by `report`.
-        writeErr: () => undefined,
-      });
+      command
+        .allowExcessArguments()
+        .exitOverride()
+        .configureOutput({
+          writeOut: (text) => void host.stdout.write(text),
+          // The message is written once, by `report`.
+          writeErr: () => undefined,
+        });
     }
+    requireKnownCommand(args, program);
     const running = program.parseAsync(withIdsLast(args, program), { from: 'user' }).then(() => undefined);
     await Promise.race([running, interruption, outputEnded]);
     return EXIT[ended ?? exit].code;
@@ -75,18 +88,6 @@ export async function runCli(args: readonly string[], host: CliHost): Promise<nu
   } finally {
     clearInterval(alive);
   }
-}
-
-interface WithGlobals {
-  optsWithGlobals(): GlobalFlags;
-}
-
-/** commander passes the command itself as the last argument. */
-function flagsOf(args: readonly unknown[]): GlobalFlags {
-  const command = args.at(-1);
-  return typeof command === 'object' && command !== null && 'optsWithGlobals' in command
-    ? (command as WithGlobals).optsWithGlobals()
-    : {};
 }
 
 function contextOf(host: CliHost, flags: GlobalFlags, interrupted: AbortSignal): Context {
@@ -126,15 +127,45 @@ function refuseSecrets(args: readonly string[]): void {
   );
 }
 
+/** A shell puts an empty argument where a variable has no value. Nothing has an empty name. */
+function refuseEmpty(args: readonly string[]): void {
+  const at = args.findIndex((argument) => argument === '' || /^--[\w-]+=$/.test(argument));
+  if (at < 0) return;
+  const place = args[at] || (at === 0 ? 'the first one' : `the one after ${args[at - 1]}`);
+  throw usage(`An argument is empty: ${place}`, 'look for a variable of the shell that has no value');
+}
+
+const optionsOf = (program: Command) => allCommands(program).flatMap((command) => command.options);
+
+/** Whether what follows an argument is the value of an option. */
+function valuesOf(program: Command): (before: string | undefined) => boolean {
+  const options = optionsOf(program);
+  return (before) => options.some(({ long, required }) => required && long === before);
+}
+
+/** commander would report `sessions shwo ID` as too many arguments, and `sessions shwo --why text` as an unknown option. */
+function requireKnownCommand(args: readonly string[], program: Command): void {
+  const isValue = valuesOf(program);
+  const options = optionsOf(program);
+  let command = program;
+  for (const [at, word] of args.entries()) {
+    // commander reports an option that does not exist.
+    const isUnknown = word.startsWith('-') && !options.some(({ long }) => long === word.replace(/=.*/s, ''));
+    if (isUnknown || command.commands.length === 0) return;
+    if (word.startsWith('-') || isValue(args[at - 1])) continue;
+    if (word === 'help') return;
+    command = findCommand(command, word);
+  }
+}
+
 /** Ids are base64url, so one in 64 begins with a hyphen. No option of one hyphen is as long. */
 const HYPHEN_ID = /^-[\w][\w-]{6,}$/;
 
 /** The arguments with such ids behind `--`, where none is taken for an option. The value of an option stays where it is. */
 function withIdsLast(args: readonly string[], program: Command): string[] {
   if (args.includes('--')) return [...args];
-  const options = allCommands(program).flatMap((command) => command.options);
-  const hasValue = (argument = '') => options.some(({ long, required }) => required && long === argument);
-  const isId = (argument: string, at: number) => HYPHEN_ID.test(argument) && !hasValue(args[at - 1]);
+  const isValue = valuesOf(program);
+  const isId = (argument: string, at: number) => HYPHEN_ID.test(argument) && !isValue(args[at - 1]);
   const ids = args.filter(isId);
   return ids.length === 0 ? [...args] : [...args.filter((argument, at) => !isId(argument, at)), '--', ...ids];
 }

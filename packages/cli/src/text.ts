@@ -18,10 +18,35 @@ export function toJsonLine(value: object): string {
   return `${JSON.stringify(value).replaceAll(ESCAPED, escapeAll)}\n`;
 }
 
-/** Cuts a text to a number of characters; the last one is then `…`. */
-export function cut(text: string, maxLength: number): string {
-  const characters = [...text];
-  return characters.length <= maxLength ? text : `${characters.slice(0, Math.max(0, maxLength - 1)).join('')}…`;
+/** Characters that a terminal shows in two cells: those wide or fullwidth in Unicode TR 11, by their blocks, and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f1e6}-\u{1f1ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const ASCII = /^[ -~]*$/;
+const MARKS = /\p{M}/gu;
+const clusters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+const cellsOf = (cluster: string): number => (cluster.replace(MARKS, '') === '' ? 0 : WIDE.test(cluster) ? 2 : 1);
+
+/** The number of cells of a terminal that a text takes. */
+export function cells(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  let count = 0;
+  for (const { segment } of clusters.segment(text)) count += cellsOf(segment);
+  return count;
+}
+
+/** Cuts a text to a number of cells, or appends spaces up to it; the last character of a text that was cut is `…`. */
+export function fit(text: string, width: number): string {
+  const own = cells(text);
+  if (own <= width) return text + ' '.repeat(width - own);
+  let kept = '';
+  let left = Math.max(0, width - 1);
+  for (const { segment } of clusters.segment(text)) {
+    left -= cellsOf(segment);
+    if (left < 0) break;
+    kept += segment;
+  }
+  return fit(`${kept}…`, Math.max(1, width));
 }
 
 const UNITS: readonly (readonly [name: string, ms: number])[] = [
@@ -37,12 +62,15 @@ export function duration(ms: number): string {
   return `${Math.floor(Math.abs(ms) / size)} ${name}`;
 }
 
+/** The distance of a time from `now`: `12 s ago`, `in 3 d`. */
+export const relativeTime = (at: number, now: number): string =>
+  at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
+
 /** Local time with the distance from `now`: `2026-11-27 08:15:02 (12 s ago)`. */
 export function localTime(at: number, now: number): string {
   const date = new Date(at);
   const twoDigits = (part: number) => String(part).padStart(2, '0');
   const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
   const time = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())}`;
-  const distance = at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
-  return `${day} ${time} (${distance})`;
+  return `${day} ${time} (${relativeTime(at, now)})`;
 }

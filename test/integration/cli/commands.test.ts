@@ -83,8 +83,8 @@ describe('lists', () => {
     const runs = [
       await runRescind(['users'], refusing),
       await runRescind(['users', '--json'], refusing),
-      await runRescind(['explain', '--sid', 's'], explaining),
-      await runRescind(['explain', '--sid', 's', '--json'], explaining),
+      await runRescind(['explain', '--jti', 's'], explaining),
+      await runRescind(['explain', '--jti', 's', '--json'], explaining),
     ];
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([8, 8, 0, 0]);
     const text = runs.map(({ stdout, stderr }) => stdout + stderr).join('');

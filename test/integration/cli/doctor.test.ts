@@ -45,6 +45,16 @@ describe('doctor', () => {
     expect(await diagnose(environment)).toEqual([0]);
   });
 
+  test('names the groups that it has not examined, and refuses to examine nothing', async () => {
+    const { environment } = await started();
+    const { RESCIND_ISSUER: _issuer, ...noIssuer } = environment;
+    const examined = await runRescind(['doctor', '--json'], noIssuer);
+    const skipped = (JSON.parse(examined.stdout).skipped as { group: string }[]).map(({ group }) => group);
+    expect(skipped).toEqual(['configuration', 'issuer', 'log', 'kafka', 'disk']);
+    const { exitCode, stderr } = await runRescind(['doctor', '--only', 'kafka'], environment);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('kafka (requires KAFKA_BROKERS)')]);
+  });
+
   test('names each fault by its code, and nothing else', async () => {
     const { environment, url } = await started();
     const nowhere = `http://127.0.0.1:${await freePort()}`;
@@ -172,4 +182,8 @@ test('the completion of bash offers commands and options without asking a server
   expect(complete('rescind', 'sessions', 'e')).toBe('end');
   expect(complete('rescind', '--json', 'revoke', '--ev')).toBe('--everybody');
   expect(complete('rescind', 'completion', 'z')).toBe('zsh');
+  // Where no word fits, as behind --env-file, bash completes the names of files.
+  expect(execFileSync('bash', ['-c', `${stdout}\ncomplete -p rescind`]).toString()).toContain('-o default');
+  const document = await runRescind(['completion', 'bash', '--json'], {});
+  expect(JSON.parse(document.stdout)).toEqual({ contract: 1, shell: 'bash', script: stdout });
 });

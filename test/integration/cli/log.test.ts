@@ -69,6 +69,16 @@ describe('log verify', () => {
     const proxy = await proxyOf(url, (block) => (/^id: ?\S+:2$/m.test(block) ? '' : block));
     const { exitCode, stdout } = await rescind(['log', 'verify', '--json'], { RESCIND_ISSUER_URL: proxy });
     expect([exitCode, JSON.parse(stdout)]).toMatchObject([10, { proved: false, fault: 'gap 2..2' }]);
+    const text = await rescind(['log', 'verify'], { RESCIND_ISSUER_URL: proxy, KAFKA_BROKERS: '127.0.0.1:1' });
+    expect(text.stdout).toContain('events verified\t2, signed by 1 key\n');
+    expect(text.stdout).toContain('equal in the topic\tnot compared: the log itself is wrong\n');
+  });
+
+  test('ends with 4 when the issuer refuses the reader', async () => {
+    const { rescind } = await started(0);
+    const secret = { RESCIND_FEED_CLIENT_SECRET: 'not-the-secret-of-prices-0123456789' };
+    const { exitCode, stdout, stderr } = await rescind(['log', 'verify'], secret);
+    expect([exitCode, stdout, stderr.includes('log_refused')]).toEqual([4, '', true]);
   });
 
   test('names an event whose signature is wrong', async () => {

@@ -2,6 +2,7 @@ import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
 import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
 import type { Register } from '../context.ts';
+import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
@@ -17,8 +18,7 @@ const path = (id: string) => `/admin/clients/${encodeURIComponent(id)}`;
 
 /** `rescind clients`. */
 export const registerClients: Register = (program, run) => {
-  const clients = program
-    .command('clients')
+  const clients = withColumns(program.command('clients'), COLUMNS)
     .description('client applications: list, show, disable, enable, secrets')
     .action(
       run(async ({ admin, output }) => {

@@ -32,7 +32,7 @@ ${cases.join('\n')}
     *) return 1 ;;
   esac
 }
-complete -F _rescind rescind
+complete -o default -F _rescind rescind
 `;
 }
 
@@ -48,8 +48,10 @@ export const registerCompletion: Register = (program, run) => {
     .description('print the script that completes commands and options')
     .addArgument(new Argument('<shell>', 'bash or zsh').choices(['bash', 'zsh']))
     .action(
-      run(async ({ host }, shell: string) => {
-        host.stdout.write(shell === 'bash' ? bashScript(program) : zshScript(program));
+      run(async ({ host, output }, shell: string) => {
+        const script = shell === 'bash' ? bashScript(program) : zshScript(program);
+        if (output.isJson) output.line(script, { shell, script });
+        else host.stdout.write(script);
         return undefined;
       }),
     );

@@ -2,14 +2,16 @@ import { Option } from 'commander';
 import type { Register } from '../context.ts';
 import { findConfigurationProblems } from '../doctor/configuration.ts';
 import { readEnvironment } from '../doctor/environment.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { withColumns } from '../options.ts';
 import { findMain, SERVICES } from '../service-process.ts';
+
+const COLUMNS = (['status', 'code', 'evidence'] as const).map((name) => ({ name, cell: (one: Finding) => one[name] }));
 
 /** `rescind config check`. */
 export const registerConfig: Register = (program, run) => {
-  program
-    .command('config')
-    .description('configurations of services')
-    .command('check')
+  const config = program.command('config').description('configurations of services');
+  withColumns(config.command('check'), COLUMNS)
     .description('whether a service would start with a configuration, by its own rules; nothing is opened')
     .argument('<env-file>', 'its environment, as lines NAME=value')
     .addOption(new Option('--service <name>', 'whose configuration it is').choices(SERVICES).default('user-management'))
@@ -17,12 +19,8 @@ export const registerConfig: Register = (program, run) => {
     .action(
       run(async ({ output }, file: string, { service, main }: { service: string; main?: string }) => {
         const findings = await findConfigurationProblems(findMain(service, main), service, readEnvironment(file));
-        const columns = (['status', 'code', 'evidence'] as const).map((name) => ({
-          name,
-          cell: (one: (typeof findings)[number]) => one[name],
-        }));
         const isValid = findings.every(({ status }) => status !== 'fail');
-        output.table({ columns, items: findings }, { valid: isValid, items: findings });
+        output.table({ columns: COLUMNS, items: findings }, { valid: isValid, items: findings });
         return isValid ? undefined : 'not_well';
       }),
     );

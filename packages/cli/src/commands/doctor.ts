@@ -8,6 +8,8 @@ import { checkIssuer, checkLog, checkServer } from '../doctor/issuer.ts';
 import { checkKafka } from '../doctor/kafka.ts';
 import { checkClock, checkProcesses, checkVersions } from '../doctor/processes.ts';
 import type { Exit } from '../errors.ts';
+import { usage } from '../errors.ts';
+import { withColumns } from '../options.ts';
 import { SERVICES } from '../service-process.ts';
 import { visible } from '../text.ts';
 
@@ -33,27 +35,60 @@ interface DoctorFlags {
   readonly service: string;
 }
 
-async function examine(context: Context, { only, pre, envFile, service }: DoctorFlags): Promise<readonly Finding[]> {
+/** What a group requires that is not there by default. */
+const NEEDS: Readonly<Partial<Record<Group, string>>> = {
+  configuration: '--env-file',
+  issuer: 'RESCIND_ISSUER',
+  log: 'RESCIND_ISSUER and RESCIND_FEED_CLIENT_ID with its secret',
+  kafka: 'KAFKA_BROKERS',
+  disk: '--env-file with the paths of its files',
+};
+
+interface Skipped {
+  readonly group: Group;
+  readonly needs: string;
+}
+
+interface Report {
+  readonly findings: readonly Finding[];
+  /** Groups that had nothing to look at. */
+  readonly skipped: readonly Skipped[];
+}
+
+const describeSkipped = (skipped: readonly Skipped[]) =>
+  skipped.map(({ group, needs }) => `${group} (requires ${needs})`).join(', ');
+
+/** @throws CliError if there is nothing to examine: that would look as if all were well */
+async function examine(context: Context, { only, pre, envFile, service }: DoctorFlags): Promise<Report> {
   const environment = envFile === undefined ? undefined : readEnvironment(envFile);
   const examination: Examination = { context, environment, service };
   const isChosen = (group: Group) =>
     (only === undefined || only.includes(group)) && (pre !== true || BEFORE_START.has(group));
-  const found: Finding[] = [];
+  const findings: Finding[] = [];
+  const skipped: Skipped[] = [];
   // One after the other: a question for a secret is asked once.
-  for (const group of GROUPS.filter(isChosen)) found.push(...(await CHECKS[group](examination)));
-  return found;
+  for (const group of GROUPS.filter(isChosen)) {
+    const found = await CHECKS[group](examination);
+    findings.push(...found);
+    const needs = NEEDS[group];
+    if (found.length === 0 && needs !== undefined) skipped.push({ group, needs });
+  }
+  if (findings.length === 0) throw usage(`Nothing was examined: ${describeSkipped(skipped)}`);
+  return { findings, skipped };
 }
 
 const SIGNS = { pass: '✓', warn: '!', fail: '✗' } as const;
 const COLORS = { pass: 'green', warn: 'yellow', fail: 'red' } as const;
 
-function write({ output, host }: Context, findings: readonly Finding[], well: boolean): void {
-  if (output.isJson || !output.isTerminal) {
-    const columns = (['group', 'status', 'code', 'evidence', 'cure'] as const).map((name) => ({
-      name,
-      cell: (one: Finding) => one[name],
-    }));
-    output.table({ columns, items: findings }, { well, items: findings });
+const COLUMNS = (['group', 'status', 'code', 'evidence', 'cure'] as const).map((name) => ({
+  name,
+  cell: (one: Finding) => one[name],
+}));
+
+function write({ output, host }: Context, { findings, skipped }: Report, well: boolean): void {
+  if (skipped.length > 0 && !output.isJson) output.note(`# not examined: ${describeSkipped(skipped)}`);
+  if (output.isJson || output.isSelective || !output.isTerminal) {
+    output.table({ columns: COLUMNS, items: findings }, { well, items: findings, skipped });
     return;
   }
   for (const group of GROUPS) {
@@ -69,8 +104,7 @@ function write({ output, host }: Context, findings: readonly Finding[], well: bo
 /** `rescind doctor`. */
 export const registerDoctor: Register = (program, run) => {
   const collectGroup = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
-  program
-    .command('doctor')
+  withColumns(program.command('doctor'), COLUMNS)
     .description('look at running processes, or at a configuration, and name what is wrong')
     .addOption(
       new Option('--only <group>', 'checks of one group; may be repeated')
@@ -82,9 +116,9 @@ export const registerDoctor: Register = (program, run) => {
     .addOption(new Option('--service <name>', 'the service of --env-file').choices(SERVICES).default('user-management'))
     .action(
       run(async (context, flags: DoctorFlags): Promise<Exit | undefined> => {
-        const findings = await examine(context, flags);
-        const well = findings.every(({ status }) => status !== 'fail');
-        write(context, findings, well);
+        const report = await examine(context, flags);
+        const well = report.findings.every(({ status }) => status !== 'fail');
+        write(context, report, well);
         return well ? undefined : 'not_well';
       }),
     );

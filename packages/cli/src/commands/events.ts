@@ -2,8 +2,9 @@ import { InvalidArgumentError } from 'commander';
 import type { Json } from '../admin.ts';
 import type { Context, Register } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { findUser } from '../ids.ts';
-import { readCount } from '../options.ts';
+import { findSid, findUser } from '../ids.ts';
+import { writeList } from '../list.ts';
+import { readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const PATH = '/admin/events';
@@ -56,17 +57,15 @@ interface EventFlags {
 }
 
 async function events(context: Context, flags: EventFlags): Promise<undefined> {
-  const { user, sub: subOption, sid, type, since, until, follow = false, limit } = flags;
+  const { user, sub: subOption, type, since, until, follow = false, limit } = flags;
   if (user !== undefined && subOption !== undefined)
     throw new CliError('usage', 'usage', 'Only one of --user and --sub');
   if (follow && until !== undefined) throw new CliError('usage', 'usage', '--until excludes --follow');
   const sub = user === undefined ? subOption : String((await findUser(context.admin(), user)).sub);
+  const sid = flags.sid === undefined ? undefined : await findSid(context.admin(), flags.sid);
   const filter = { sub, sid, type, since };
   if (follow) return followEvents(context, filter, limit);
-  const items: Json[] = [];
-  for await (const event of context.admin().list(PATH, { ...filter, until }, limit ?? DEFAULT_LIMIT)) items.push(event);
-  context.output.table({ columns: COLUMNS, items });
-  return undefined;
+  return writeList(context, COLUMNS, { path: PATH, query: { ...filter, until }, limit: limit ?? DEFAULT_LIMIT });
 }
 
 const DEFAULT_LIMIT = 50;
@@ -126,12 +125,11 @@ function toLine(event: Json): string {
 
 /** `rescind events`. */
 export const registerEvents: Register = (program, run) => {
-  program
-    .command('events')
+  withColumns(program.command('events'), COLUMNS)
     .description('what happened to users and sessions: logins, refusals, ends with their reason and actor')
     .option('--user <user>', 'of a user, by name or sub')
     .option('--sub <sub>', 'of a user who may be deleted')
-    .option('--sid <sid>', 'of a session')
+    .option('--sid <sid>', 'of a session, or the first 8 characters of its id')
     .option('--type <type>', 'such as session_ended or login_refused')
     .option('--since <time>', 'not earlier: 2h, 7d, or a time in ISO 8601', readTime)
     .option('--until <time>', 'earlier than this', readTime)

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import type { Json } from '../admin.ts';
-import type { Register } from '../context.ts';
+import type { Context, Register } from '../context.ts';
 import { CliError, usage } from '../errors.ts';
 import type { CliHost } from '../host.ts';
-import { collectClaim } from '../options.ts';
+import { findSid, findUser } from '../ids.ts';
+import { collectClaim, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
+import { localTime } from '../text.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
   { name: 'claim', cell: ({ claim }) => String(claim) },
@@ -19,6 +21,7 @@ const COLUMNS: readonly Column<Json>[] = [
 interface ExplainFlags {
   readonly tokenFile?: string;
   readonly sid?: string;
+  readonly user?: string;
   readonly sub?: string;
   readonly jti?: string;
   readonly client?: string;
@@ -35,9 +38,15 @@ async function readToken(path: string, { stdin }: CliHost): Promise<string> {
   }
 }
 
-async function bodyOf(flags: ExplainFlags, host: CliHost): Promise<object> {
+async function bodyOf(flags: ExplainFlags, { host, admin }: Context): Promise<object> {
   if (flags.tokenFile !== undefined) return { token: await readToken(flags.tokenFile, host) };
-  const named = { sid: flags.sid, sub: flags.sub, jti: flags.jti, client_id: flags.client };
+  if (flags.user !== undefined && flags.sub !== undefined) throw usage('Only one of --user and --sub');
+  const named = {
+    sid: flags.sid === undefined ? undefined : await findSid(admin(), flags.sid),
+    sub: flags.user === undefined ? flags.sub : (await findUser(admin(), flags.user)).sub,
+    jti: flags.jti,
+    client_id: flags.client,
+  };
   const claims = {
     ...Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)),
     ...Object.fromEntries((flags.claim ?? []).map(({ claim, value }) => [claim, value])),
@@ -45,37 +54,42 @@ async function bodyOf(flags: ExplainFlags, host: CliHost): Promise<object> {
   if (Object.keys(claims).length === 0 && flags.kid === undefined)
     throw usage(
       'Nothing to explain was named',
-      '--token-file FILE, --token-file - for standard input, or --sid, --sub, --jti, --client, --kid, --claim',
+      '--token-file FILE, --token-file - for standard input, or --sid, --user, --sub, --jti, --client, --kid, --claim',
     );
   return { claims, ...(flags.kid === undefined ? {} : { kid: flags.kid }) };
 }
 
+function describe({ revoked, entries }: Json, isOfClaims: boolean, isTerminal: boolean): string {
+  if (revoked === null) return 'its claims cannot be trusted: unknown whether it is revoked';
+  if (revoked === false)
+    return 'not revoked; if a service refuses it nevertheless, rescind doctor compares audience and issuer';
+  const ends = (entries as Json[]).map(({ issuedUntil }) => issuedUntil);
+  if (!isOfClaims || ends.includes(null)) return 'revoked; the first row is decisive';
+  // Claims have no time of issue: a cut-off of a user or of everybody denies the tokens before it only.
+  const last = Math.max(...ends.map(Number));
+  return `revoked if issued until ${isTerminal ? localTime(last, Date.now()) : new Date(last).toISOString()}; tokens issued later are not`;
+}
+
 /** `rescind explain`. */
 export const registerExplain: Register = (program, run) => {
-  program
-    .command('explain')
+  withColumns(program.command('explain'), COLUMNS)
     .description('which revocation refuses a token, or tokens with these claims')
     .option('--token-file <file>', 'a file with the token; - for standard input')
-    .option('--sid <sid>', 'of a session')
-    .option('--sub <sub>', 'of a subject')
+    .option('--sid <sid>', 'of a session, or the first 8 characters of its id')
+    .option('--user <user>', 'of a user, by name or sub')
+    .option('--sub <sub>', 'of a subject that may be unknown here')
     .option('--jti <jti>', 'one token by its id')
     .option('--client <id>', 'of a client application')
     .option('--kid <kid>', 'signed by a key')
     .option('--claim <claim=value>', 'with this claim; may be repeated', collectClaim)
     .action(
-      run(async ({ admin, output, host }, flags: ExplainFlags) => {
-        const explained = await admin().send('POST', '/admin/explain', await bodyOf(flags, host));
+      run(async (context, flags: ExplainFlags) => {
+        const { admin, output } = context;
+        const explained = await admin().send('POST', '/admin/explain', await bodyOf(flags, context));
         const error = explained.error as Json | null;
         if (error !== null)
           output.note(`apart from revocation: ${error.code}${error.detail === null ? '' : `, ${error.detail}`}`);
-        const revoked = explained.revoked as boolean | null;
-        output.note(
-          revoked === null
-            ? 'its claims cannot be trusted: unknown whether it is revoked'
-            : revoked
-              ? 'revoked; the first row is decisive'
-              : 'not revoked; if a service refuses it nevertheless, rescind doctor compares audience and issuer',
-        );
+        output.note(describe(explained, flags.tokenFile === undefined, output.isTerminal));
         output.table({ columns: COLUMNS, items: explained.entries as Json[] }, explained);
         return undefined;
       }),

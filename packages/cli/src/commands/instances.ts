@@ -4,6 +4,7 @@ import { requireYes } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { countVersions } from '../management.ts';
+import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 import { duration } from '../text.ts';
 
@@ -41,8 +42,7 @@ async function findInstance(context: Context, id: string): Promise<Json> {
 
 /** `rescind instances`. */
 export const registerInstances: Register = (program, run) => {
-  const instances = program
-    .command('instances')
+  const instances = withColumns(program.command('instances'), COLUMNS)
     .description('instances that report how far they have applied the log')
     .option('--service <name>', 'of one service')
     .option('--state <state>', 'live, behind, lost, left or unknown')

@@ -3,6 +3,7 @@ import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
 import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
 import type { Register } from '../context.ts';
+import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
@@ -17,8 +18,7 @@ const COLUMNS: readonly Column<Json>[] = [
 
 /** `rescind keys`. */
 export const registerKeys: Register = (program, run) => {
-  const keys = program
-    .command('keys')
+  const keys = withColumns(program.command('keys'), COLUMNS)
     .description('signing keys: list, rotate, revoke')
     .action(
       run(async ({ admin, output }) => {

@@ -6,7 +6,7 @@ import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
 import { CliError } from '../errors.ts';
 import type { LogReader } from '../log-reader.ts';
-import { BOTTOM, openLogReader } from '../log-reader.ts';
+import { BOTTOM, openLogReader, refusalOf } from '../log-reader.ts';
 import { createProgress } from '../progress.ts';
 
 type EventOf = Extract<DecodedRecord, { kind: 'event' }>;
@@ -33,12 +33,7 @@ async function readStream({ output, host }: Context, reader: LogReader): Promise
   let timer = setTimeout(late, SILENCE_MS);
   const connection = reader.open({
     start: () => BOTTOM,
-    lost: (reason) =>
-      reject(
-        new CliError('failed', 'log_lost', `The connection to the log was lost (${reason})`, {
-          next: 'rescind doctor --only log',
-        }),
-      ),
+    lost: (reason) => reject(refusalOf(reason) ?? lostLog(reason)),
     record(record) {
       clearTimeout(timer);
       timer = setTimeout(late, SILENCE_MS);
@@ -59,6 +54,11 @@ async function readStream({ output, host }: Context, reader: LogReader): Promise
     await connection.close();
   }
 }
+
+const lostLog = (reason: string) =>
+  new CliError('failed', 'log_lost', `The connection to the log was lost (${reason})`, {
+    next: 'rescind doctor --only log',
+  });
 
 /** The first difference from a log without gaps whose events name the one before; undefined: none. */
 function firstFault({ heartbeat, events, unusable }: Reading): string | undefined {
@@ -133,7 +133,7 @@ async function compareTopic(
             compared: found.size,
             fault: `${record.epoch}:${record.seq} of the topic is another event than that of the outbox`,
           };
-        found.add(record.seq);
+        if (own !== undefined) found.add(record.seq);
       }
     }
   } finally {
@@ -171,14 +171,16 @@ async function verify(context: Context): Promise<Exit | undefined> {
       ? [await compareTopicWhenReady(context, reader, reading), await compareAdmin(context, reading)]
       : [];
   const fault = own ?? topic?.fault ?? outbox?.fault;
-  const signatures = new Set(events.map(({ kid }) => kid)).size;
+  const keys = new Set(events.map(({ kid }) => kid)).size;
+  const signed = `signed by ${keys} ${keys === 1 ? 'key' : 'keys'}`;
+  const uncompared = (why: string) => `not compared: ${own === undefined ? why : 'the log itself is wrong'}`;
   const report = {
     proved: fault === undefined,
     epoch: heartbeat.epoch,
     from: events[0]?.seq ?? null,
     to: heartbeat.head,
     events: events.length,
-    keys: signatures,
+    keys,
     topic: topic?.compared ?? null,
     outbox: outbox?.compared ?? null,
     fault: fault ?? null,
@@ -189,9 +191,9 @@ async function verify(context: Context): Promise<Exit | undefined> {
       epoch: report.epoch,
       from: report.from,
       to: report.to,
-      'events verified': `${report.events}, signed by ${signatures} keys, without a gap`,
-      'equal in the topic': report.topic ?? 'not compared: KAFKA_BROKERS is not set',
-      'equal in the outbox': report.outbox ?? 'not compared: no credentials of an administrator',
+      'events verified': `${report.events}, ${signed}${own === undefined ? ', without a gap' : ''}`,
+      'equal in the topic': report.topic ?? uncompared('KAFKA_BROKERS is not set'),
+      'equal in the outbox': report.outbox ?? uncompared('no credentials of an administrator'),
       'first difference': fault ?? 'none',
     },
     { log: reader.log, ...report },

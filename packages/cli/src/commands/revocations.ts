@@ -1,7 +1,8 @@
 import type { Json } from '../admin.ts';
 import type { Register } from '../context.ts';
 import { findById } from '../ids.ts';
-import { readCount } from '../options.ts';
+import { writeList } from '../list.ts';
+import { readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 import { describeReceipt } from '../receipts.ts';
 
@@ -18,17 +19,13 @@ const deniesOf = (deny: unknown) => (deny as Json[]).map(({ claim, value }) => `
 
 /** `rescind revocations`. */
 export const registerRevocations: Register = (program, run) => {
-  const revocations = program
-    .command('revocations')
+  const revocations = withColumns(program.command('revocations'), COLUMNS)
     .description('revocations that still deny something: list, show')
     .option('--limit <count>', 'how many at most', readCount, 50)
     .action(
-      run(async ({ admin, output }, { limit }: { limit: number }) => {
-        const items: Json[] = [];
-        for await (const one of admin().list('/admin/revocations', {}, limit)) items.push(one);
-        output.table({ columns: COLUMNS, items });
-        return undefined;
-      }),
+      run((context, { limit }: { limit: number }) =>
+        writeList(context, COLUMNS, { path: '/admin/revocations', limit }),
+      ),
     );
 
   revocations

@@ -27,6 +27,12 @@ interface Cutoff {
   readonly endsSession?: false;
 }
 
+/** Cut-offs, and what they are to a person: a user has a name. */
+interface Targets {
+  readonly cutoffs: readonly Cutoff[];
+  readonly what: string;
+}
+
 /** The flags that name what is cut off; `preview` and `revoke` have the same. */
 const withTargets = (command: Command): Command =>
   command
@@ -42,19 +48,17 @@ const withTargets = (command: Command): Command =>
 /** Claims whose cut-off concerns one user. */
 const NARROW: ReadonlySet<string> = new Set(['sid', 'sub', 'jti']);
 
-async function cutoffsOf(admin: Admin, flags: TargetFlags): Promise<readonly Cutoff[]> {
+async function targetsOf(admin: Admin, flags: TargetFlags): Promise<Targets> {
   const soft = flags.keepSessions === true ? ({ endsSession: false } as const) : {};
   const sessions = (flags.sid ?? []).map(async (sid) => {
     const { sid: value } = await findById(admin, sid, { what: 'session', path: '/admin/sessions', member: 'sid' });
     return { claim: 'sid', value: String(value) };
   });
-  const users = (flags.user ?? []).map(async (user) => ({
-    claim: 'sub',
-    value: String((await findUser(admin, user)).sub),
-    ...soft,
-  }));
+  const users = await Promise.all((flags.user ?? []).map((user) => findUser(admin, user)));
+  const names = new Map(users.map(({ sub, username }) => [sub, `user ${username} (sub ${sub})`]));
   const cutoffs: Cutoff[] = [
-    ...(await Promise.all([...sessions, ...users])),
+    ...(await Promise.all(sessions)),
+    ...users.map(({ sub }) => ({ claim: 'sub', value: String(sub), ...soft })),
     ...(flags.sub ?? []).map((value) => ({ claim: 'sub', value, ...soft })),
     ...(flags.client ?? []).map((value) => ({ claim: 'client_id', value, ...soft })),
     ...(flags.kid ?? []).map((value) => ({ claim: 'kid', value })),
@@ -63,11 +67,11 @@ async function cutoffsOf(admin: Admin, flags: TargetFlags): Promise<readonly Cut
   ];
   if (cutoffs.length === 0)
     throw usage('Nothing to cut off was named', 'one of --sid, --user, --sub, --client, --kid, --claim, --everybody');
-  return cutoffs;
+  const labels = cutoffs.map(({ claim, value }) =>
+    value === undefined ? 'everybody' : ((claim === 'sub' ? names.get(value) : undefined) ?? `${claim} ${value}`),
+  );
+  return { cutoffs, what: `revoke ${labels.join(', ')}` };
 }
-
-const describeCutoffs = (cutoffs: readonly Cutoff[]) =>
-  cutoffs.map(({ claim, value }) => (value === undefined ? 'everybody' : `${claim} ${value}`)).join(', ');
 
 const previewOf = async (admin: Admin, cutoffs: readonly Cutoff[]) =>
   readPreview(await admin.send('POST', '/admin/revocations/preview', { cutoffs }));
@@ -95,13 +99,12 @@ interface RevokeFlags extends TargetFlags, ConfirmFlags {
 
 async function revoke(context: Context, flags: RevokeFlags): Promise<Exit | undefined> {
   const admin = context.admin();
-  const cutoffs = await cutoffsOf(admin, flags);
+  const { cutoffs, what } = await targetsOf(admin, flags);
   const preview = await previewOf(admin, cutoffs);
   if (flags.dryRun === true) {
     writePreview(context, preview);
     return undefined;
   }
-  const what = `revoke ${describeCutoffs(cutoffs)}`;
   notePreview(context, what, preview);
   const isWide = cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim));
   if (isWide) await requireCount(context, what, sessionsOf(preview), flags);
@@ -146,7 +149,8 @@ export const registerRevoke: Register = (program, run) => {
     .action(
       run(async (context, flags: TargetFlags) => {
         const admin = context.admin();
-        writePreview(context, await previewOf(admin, await cutoffsOf(admin, flags)));
+        const { cutoffs } = await targetsOf(admin, flags);
+        writePreview(context, await previewOf(admin, cutoffs));
         return undefined;
       }),
     );

@@ -1,8 +1,9 @@
-import type { Admin, Json } from '../admin.ts';
+import type { Json } from '../admin.ts';
 import { notePreview, readPreview, requireCount, requireYes } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
-import { findById, findUser } from '../ids.ts';
-import { readCount } from '../options.ts';
+import { findSession, findUser } from '../ids.ts';
+import { writeList } from '../list.ts';
+import { readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
@@ -19,9 +20,6 @@ function stateOf({ endedAt, endReason, reauthenticationReason }: Json): string {
   return reauthenticationReason === null ? 'open' : `requires login, ${reauthenticationReason}`;
 }
 
-const findSession = (admin: Admin, sid: string) =>
-  findById(admin, sid, { what: 'session', path: '/admin/sessions', member: 'sid', query: { ended: 'true' } });
-
 interface ListFlags {
   readonly user?: string;
   readonly client?: string;
@@ -29,21 +27,14 @@ interface ListFlags {
   readonly limit: number;
 }
 
-async function listSessions(
-  { admin, output }: Context,
-  { user, client, ended = false, limit }: ListFlags,
-): Promise<undefined> {
-  const sub = user === undefined ? undefined : String((await findUser(admin(), user)).sub);
-  const items: Json[] = [];
-  for await (const session of admin().list('/admin/sessions', { sub, client_id: client, ended }, limit))
-    items.push(session);
-  output.table({ columns: COLUMNS, items });
+async function listSessions(context: Context, { user, client, ended = false, limit }: ListFlags): Promise<undefined> {
+  const sub = user === undefined ? undefined : String((await findUser(context.admin(), user)).sub);
+  return writeList(context, COLUMNS, { path: '/admin/sessions', query: { sub, client_id: client, ended }, limit });
 }
 
 /** `rescind sessions`. */
 export const registerSessions: Register = (program, run) => {
-  const sessions = program
-    .command('sessions')
+  const sessions = withColumns(program.command('sessions'), COLUMNS)
     .description('sessions: list, show, end')
     .option('--user <user>', 'of a user, by name or sub')
     .option('--client <id>', 'of a client application')

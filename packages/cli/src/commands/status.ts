@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
-import { CliError } from '../errors.ts';
 import type { ProcessReport } from '../management.ts';
 import { countVersions, readProcess, troubles } from '../management.ts';
+import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const WATCH_MS = 2_000;
@@ -38,24 +38,25 @@ function rowOf(report: ProcessReport): Row {
   return { url, service, version, state, troubles: found.map(({ name, status }) => `${name}:${status}`) };
 }
 
-async function readRows({ settings }: Context): Promise<readonly Row[]> {
+async function readResults({ settings }: Context) {
   const { RESCIND_MANAGEMENT: urls, RESCIND_TIMEOUT: timeoutMs } = settings();
   const results = await Promise.allSettled(urls.map((url) => readProcess(url, timeoutMs)));
-  if (results.every(({ status }) => status === 'rejected')) {
-    const [first] = results;
-    throw first?.status === 'rejected' ? first.reason : new CliError('usage', 'usage', 'RESCIND_MANAGEMENT is empty');
-  }
-  return results.map((result, at) =>
+  const rows: readonly Row[] = results.map((result, at) =>
     result.status === 'fulfilled'
       ? rowOf(result.value)
       : { url: urls[at] ?? '', service: null, version: null, state: 'unreachable', troubles: [] },
   );
+  return {
+    rows,
+    failures: results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])),
+  };
 }
 
 const isWell = ({ state }: Row) => state === 'well' || state === 'warned';
 
 async function writeStatus(context: Context): Promise<Exit | undefined> {
-  const rows = await readRows(context);
+  const { rows, failures } = await readResults(context);
+  if (failures.length === rows.length) throw failures[0];
   context.output.table({ columns: COLUMNS, items: rows }, { well: rows.every(isWell), items: rows });
   const versions = rows.flatMap(({ version }) => version ?? []);
   if (new Set(versions).size > 1) context.output.note(`versions: ${countVersions(versions)}`);
@@ -66,7 +67,8 @@ async function watch(context: Context): Promise<Exit | undefined> {
   const { output, interrupted, host } = context;
   let before = '';
   while (!interrupted.aborted) {
-    const rows = await readRows(context);
+    // Also while none answers: whoever watches a restart sees its end.
+    const { rows } = await readResults(context);
     const present = JSON.stringify(rows);
     if (output.isTerminal && !output.isJson) host.stdout.write('\u001b[H\u001b[2J');
     if (output.isTerminal || present !== before)
@@ -79,8 +81,7 @@ async function watch(context: Context): Promise<Exit | undefined> {
 
 /** `rescind status`. */
 export const registerStatus: Register = (program, run) => {
-  program
-    .command('status')
+  withColumns(program.command('status'), COLUMNS)
     .description('whether every process of RESCIND_MANAGEMENT is ready and well')
     .option('--watch', 'again every 2 s, until interrupted')
     .action(

@@ -2,10 +2,9 @@ import type { StartPosition } from '@rescind/feed';
 import type { DecodedRecord } from '@rescind/feed/event';
 import { InvalidArgumentError } from 'commander';
 import type { Context, Register } from '../context.ts';
-import type { Exit } from '../errors.ts';
-import { CliError } from '../errors.ts';
+import type { CliError, Exit } from '../errors.ts';
 import type { LogListener } from '../log-reader.ts';
-import { BOTTOM, openLogReader } from '../log-reader.ts';
+import { BOTTOM, openLogReader, refusalOf } from '../log-reader.ts';
 import { readCount } from '../options.ts';
 
 interface TailFlags {
@@ -19,9 +18,6 @@ function readPosition(text: string): StartPosition {
   if (epoch === undefined) throw new InvalidArgumentError('must be epoch:seq, as tail prints it');
   return { epoch, seq: Number(seq), hint: null };
 }
-
-/** Reasons of a lost connection that no later one mends. */
-const REFUSED: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'not_found']);
 
 type EventOf = Extract<DecodedRecord, { kind: 'event' }>;
 
@@ -67,12 +63,9 @@ function createTail(
       if (record.kind === 'event' && isPlaced) event(record);
     },
     lost(reason) {
-      if (!REFUSED.has(reason)) return output.note(`# lost (${reason}); continues from ${last.epoch}:${last.seq}`);
-      finished(
-        new CliError('credentials', 'log_refused', `The issuer refuses the reader (${reason})`, {
-          next: 'rescind doctor --only log',
-        }),
-      );
+      const refusal = refusalOf(reason);
+      if (refusal !== undefined) return finished(refusal);
+      output.note(`# lost (${reason}); continues from ${last.epoch}:${last.seq}`);
     },
   };
 }

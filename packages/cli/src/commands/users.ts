@@ -3,7 +3,8 @@ import type { Json } from '../admin.ts';
 import { requireYes } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { findUser } from '../ids.ts';
-import { collect, collectClaim, readCount } from '../options.ts';
+import { writeList } from '../list.ts';
+import { collect, collectClaim, readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
 const COLUMNS: readonly Column<Json>[] = [
@@ -39,24 +40,15 @@ interface CreateFlags {
 
 /** `rescind users`. */
 export const registerUsers: Register = (program, run) => {
-  const users = program
-    .command('users')
+  const users = withColumns(program.command('users'), COLUMNS)
     .description('users: list, show, suspend and more')
     .option('--prefix <text>', 'whose names begin so, in any case')
     .option('--state <state>', 'active, suspended, banned or deleted')
     .option('--limit <count>', 'how many at most', readCount, 50)
     .action(
-      run(async ({ admin, output }, options: { prefix?: string; state?: string; limit: number }) => {
-        const items: Json[] = [];
-        for await (const user of admin().list(
-          '/admin/users',
-          { prefix: options.prefix, state: options.state },
-          options.limit,
-        ))
-          items.push(user);
-        output.table({ columns: COLUMNS, items });
-        return undefined;
-      }),
+      run((context, { limit, ...query }: { prefix?: string; state?: string; limit: number }) =>
+        writeList(context, COLUMNS, { path: '/admin/users', query, limit }),
+      ),
     );
 
   users

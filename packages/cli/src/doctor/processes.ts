@@ -1,7 +1,7 @@
 import { CliError } from '../errors.ts';
 import type { ProcessReport } from '../management.ts';
 import { countVersions, describeCheck, readProcess, troubles } from '../management.ts';
-import type { Check, Finding } from './finding.ts';
+import type { Check, Examination, Finding } from './finding.ts';
 import { see } from './finding.ts';
 
 /** What to do about a health check that does not pass. */
@@ -23,17 +23,26 @@ const CURES: Readonly<Record<string, string>> = {
   configuration: see('correct the file that is named', 'configuration-changes-without-a-restart'),
 };
 
-/** Asks each management port once. */
-async function readAll({ context }: Parameters<Check>[0]): Promise<readonly (ProcessReport | CliError)[]> {
+/** A report, and the time of this machine at which it was read. */
+type Reading = (ProcessReport & { readonly readAt: number }) | CliError;
+
+const readings = new WeakMap<Examination, Promise<readonly Reading[]>>();
+
+/** Asks each management port once for all groups: one that does not answer costs the time-out. */
+function readAll(examination: Examination): Promise<readonly Reading[]> {
+  const { context } = examination;
   const { RESCIND_MANAGEMENT: urls, RESCIND_TIMEOUT: timeoutMs } = context.settings();
-  return Promise.all(
-    urls.map((url) =>
-      readProcess(url, timeoutMs).catch((error: unknown) => {
-        if (error instanceof CliError) return error;
-        throw error;
-      }),
-    ),
-  );
+  const read = async (url: string): Promise<Reading> => {
+    try {
+      return { ...(await readProcess(url, timeoutMs)), readAt: context.now() };
+    } catch (error) {
+      if (error instanceof CliError) return error;
+      throw error;
+    }
+  };
+  const reading = readings.get(examination) ?? Promise.all(urls.map(read));
+  readings.set(examination, reading);
+  return reading;
 }
 
 /** Whether each process is reachable, ready, and passes its own health checks. */
@@ -90,7 +99,7 @@ export const checkClock: Check = async (examination) => {
   const reports = await readAll(examination);
   return reports.flatMap((report): Finding[] => {
     if (report instanceof CliError || report.date === undefined) return [];
-    const differenceMs = Math.abs(examination.context.now() - report.date);
+    const differenceMs = Math.abs(report.readAt - report.date);
     const status = differenceMs > CLOCK_FAIL_MS ? 'fail' : differenceMs > CLOCK_WARN_MS ? 'warn' : 'pass';
     const evidence = `${report.service} at ${report.url} and this machine differ by ${Math.round(differenceMs / 1_000)} s`;
     const cure =
