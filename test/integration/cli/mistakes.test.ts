@@ -115,3 +115,22 @@ describe('a server that stalls', () => {
     expect((await runRescind(['users'], limiting)).stderr).toContain('next: repeat it in 30 s');
   });
 });
+
+test('doctor names the settings of an instance whose credentials are refused, and those of one that is not ready', async () => {
+  const checks = [
+    { name: 'ready', status: 'fail' },
+    { name: 'transport_http', status: 'warn', lastError: 'unauthorized', members: [{ partition: 3 }] },
+  ];
+  const environment = await environmentOf(({ url }, response) => {
+    if (url === '/readyz') response.writeHead(503);
+    response.end(JSON.stringify(url === '/version' ? { name: 'prices', version: '0.1.0' } : { checks }));
+  });
+  const { exitCode, stdout } = await runRescind(['doctor', '--only', 'processes', '--json'], environment);
+  const [ready, transport] = JSON.parse(stdout).items as { evidence: string; cure: string }[];
+  expect([exitCode, ready?.cure, transport?.cure]).toEqual([
+    10,
+    expect.stringContaining('--env-file FILE compares its ISSUER and credentials'),
+    expect.stringContaining('correct FEED_CLIENT_ID and FEED_CLIENT_SECRET of that process'),
+  ]);
+  expect(transport?.evidence).toContain('members [{"partition":3}]');
+});

@@ -1,12 +1,15 @@
 import { CliError } from '../errors.ts';
-import type { ProcessReport } from '../management.ts';
+import type { HealthCheck, ProcessReport } from '../management.ts';
 import { countVersions, describeCheck, readProcess, troubles } from '../management.ts';
 import type { Check, Examination, Finding } from './finding.ts';
 import { see } from './finding.ts';
 
 /** What to do about a health check that does not pass. */
 const CURES: Readonly<Record<string, string>> = {
-  ready: see('wait until the log is read; else look at the other checks', 'monitoring'),
+  ready: see(
+    'wait until the log is read; if it stays so, rescind doctor --pre --service NAME --env-file FILE compares its ISSUER and credentials',
+    'monitoring',
+  ),
   view: see('look at the clock, the event loop and the connections of that instance', 'monitoring'),
   feed: see('the member suspect names the reason', 'monitoring'),
   feed_store: see(
@@ -22,6 +25,15 @@ const CURES: Readonly<Record<string, string>> = {
   clock: see('correct the clock', 'the-issuers-clock'),
   configuration: see('correct the file that is named', 'configuration-changes-without-a-restart'),
 };
+
+/** Errors of a transport that credentials cure. */
+const REFUSED: ReadonlySet<unknown> = new Set(['unauthorized', 'forbidden']);
+
+function cureOf(family: string, { lastError }: HealthCheck): string {
+  if (family === 'transport' && REFUSED.has(lastError))
+    return 'correct FEED_CLIENT_ID and FEED_CLIENT_SECRET of that process, or register the reader: POST /admin/feed-clients';
+  return CURES[family] ?? see('look at the log of that process', 'monitoring');
+}
 
 /** A report, and the time of this machine at which it was read. */
 type Reading = (ProcessReport & { readonly readAt: number }) | CliError;
@@ -62,7 +74,7 @@ export const checkProcesses: Check = async (examination) => {
         group: 'processes',
         status: check.status,
         evidence: `${name}: ${[check.name, describeCheck(check)].filter((part) => part !== '').join(': ')}`,
-        cure: CURES[family] ?? see('look at the log of that process', 'monitoring'),
+        cure: cureOf(family, check),
       };
     });
     found.push(...strangersOf(report).map((finding) => ({ ...finding, evidence: `${name}: ${finding.evidence}` })));

@@ -99,6 +99,11 @@ ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(ins
   curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"cutoffs":[{"claim":"iss"}]}' ${running.adminUrl}/admin/revocations/preview
   curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"confirm":"everybody","why":"a test"}' ${running.adminUrl}/admin/emergency
 
+  export RESCIND_SERVER=${running.adminUrl} RESCIND_OPERATOR="\${OPERATOR%%:*}" RESCIND_OPERATOR_SECRET="\${OPERATOR#*:}"
+  export RESCIND_MANAGEMENT=${[issuer, ...instances].map(({ managementUrl }) => managementUrl).join(',')}
+  export RESCIND_ISSUER=${issuer.url} RESCIND_FEED_CLIENT_ID=prices RESCIND_FEED_CLIENT_SECRET_FILE=${running.directory}/prices/feed-client-secret
+  npx rescind instances; npx rescind doctor    # docs/cli.md
+
   A service of your own (docs/getting-started.md) reads the log of the issuer ${issuer.url} as prices:
   export FEED_CLIENT_SECRET=$(cat ${running.directory}/prices/feed-client-secret)
 
