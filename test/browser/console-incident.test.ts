@@ -201,6 +201,20 @@ test('the page of a user shows a new login by itself, and a form that is open st
   expect(await why.inputValue()).toBe('a stolen laptop');
 });
 
+test.each([1440, 360])('at %i px the dialog of a row is not cut', async (width) => {
+  const page = await open('/clients', { viewport: { width, height: 800 } });
+  await logIn(page);
+  await page.getByRole('button', { name: 'Disable …' }).last().click();
+  const dialog = page.getByRole('dialog');
+  await dialog
+    .getByText(/^\d+ sessions?$/)
+    .first()
+    .waitFor();
+  expect(await dialog.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+  const [cancel, act] = await dialog.getByRole('button').all();
+  expect((await cancel?.boundingBox())?.y).toBe((await act?.boundingBox())?.y);
+});
+
 test('a list states when it was read', async () => {
   await member();
   const page = await open('/sessions');
