@@ -1,9 +1,8 @@
 import type { InstanceReport } from '@rescind/feed/reports';
-import { openTestIssuer } from '@rescind/issuer/testing';
+import type { ReceiptsOptions } from '@rescind/issuer/testing';
+import { createReceipts, openTestIssuer } from '@rescind/issuer/testing';
 import { RescindError, silentTelemetry } from '@rescind/revocation';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { ReceiptsOptions } from '../../../packages/issuer/src/instances/receipts.ts';
-import { createReceipts } from '../../../packages/issuer/src/instances/receipts.ts';
 
 const SECOND = 1_000;
 

@@ -65,6 +65,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'option.list(__1)': MECHANISM,
   'option.record(__1)': MECHANISM,
   'composeBatch(send)': DATA,
+  'createReceipts(__0)': 'the issuer alone calls it, with a literal',
   'challengeOf(error)': DATA,
   'challengeOf(required)': ROUTE,
   'bearerChallenge(error)': DATA,

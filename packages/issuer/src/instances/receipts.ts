@@ -25,10 +25,15 @@ interface Waiting {
   readonly done: () => void;
 }
 
+/** The dependencies of `createReceipts`. */
 export interface ReceiptsOptions {
+  /** The instances. */
   readonly fleet: Pick<Fleet, 'all' | 'stateOf' | 'setSettled' | 'nextMs'>;
+  /** By the issuer's clock. It never goes back while the process runs. */
   now(): EpochMillis;
+  /** The end of the log. */
   head(): LogPosition;
+  /** Receives the metrics of receipts. */
   readonly telemetry: Telemetry;
 }
 
@@ -49,6 +54,7 @@ export interface Receipts {
 /** Whether a member that has not reached a revocation will not report it any more. */
 const isGone = (instance: Instance) => instance.forgotten || currentLease(instance)?.ending === 'left';
 
+/** Computes receipts from the positions of instances and the times of commits, in memory. */
 export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions): Receipts {
   let commits: Commit[] = [];
   let open: Commit[] = [];

@@ -1,5 +1,7 @@
 import '../errors.ts';
 
+export type { Receipts, ReceiptsOptions } from '../instances/receipts.ts';
+export { createReceipts } from '../instances/receipts.ts';
 export type { RelayCore, RelayEffect, RelayInput, RelaySend, RelayState } from '../relay/core.ts';
 export { composeBatch, createRelayCore } from '../relay/core.ts';
 export type { TestIssuer, TestIssuerOptions } from './kit.ts';
