@@ -1,9 +1,9 @@
+import type { Frame, Instance, Me } from '@rescind/console/frames';
+import { toRows } from '@rescind/console/frames';
 import type { Fleet } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Frame, Instance, Me } from '../../services/console/src/frames.ts';
-import { toRows } from '../../services/console/src/frames.ts';
 import { launchChromium } from './support/chromium.ts';
 import { openConsole } from './support/console.ts';
 import { administer, logInToConsole, registerOperator, subOf } from './support/operator.ts';
