@@ -181,8 +181,18 @@ test('nothing moves while nothing happens, and nothing at all for those who pref
   await logIn(page);
   await page.getByRole('button', { name: 'Replay slowed' }).click();
   const slider = page.getByRole('slider');
-  const [value, max] = [await slider.inputValue(), await slider.getAttribute('max')];
-  expect(Number(value)).toBeCloseTo(Number(max), 0);
+  const max = await slider.getAttribute('max');
+  expect(await slider.inputValue()).toBe(max);
+  await slider.press('Home');
+  expect(await slider.getAttribute('aria-valuetext')).toMatch(/^0/);
+  await slider.press('End');
+  expect([await slider.inputValue(), await slider.getAttribute('aria-valuetext')]).toEqual([
+    max,
+    await page.locator('.replay output').textContent(),
+  ]);
+  expect(await page.locator('.replay .about').textContent()).toContain(
+    `took ${await slider.getAttribute('aria-valuetext')}`,
+  );
   const running = () => page.evaluate(() => document.getAnimations().length);
   await vi.waitFor(async () => expect(await running()).toBe(0), DEADLINE);
   const moving = await open('/');

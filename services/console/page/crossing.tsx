@@ -16,6 +16,8 @@ interface CrossingProps {
 
 /** How long a replay takes on the screen, in ms. */
 const REPLAY_MS = 2_500;
+/** The steps of the slider. A range in ms would not reach the end at each total: its last step may be beyond it by a rounding error. */
+const STEPS = 200;
 /** The newest revocations whose times are drawn behind the curve, and the fewest for which that is done. */
 const COMPARED = 100;
 const MIN_COMPARED = 5;
@@ -48,11 +50,10 @@ export function Crossing({ revocation, receipt, isOwn = false }: CrossingProps) 
           <input
             type="range"
             min="0"
-            max={total}
-            step={total / 200}
-            value={Math.min(atMs, total)}
+            max={STEPS}
+            value={Math.round((Math.min(atMs, total) / total) * STEPS)}
             aria-valuetext={msText(Math.min(atMs, total))}
-            onInput={(event) => replay.seek(Number(event.currentTarget.value))}
+            onInput={(event) => replay.seek((Number(event.currentTarget.value) / STEPS) * total)}
           />
         </label>
         <output>{msText(Math.min(atMs, total))}</output>
