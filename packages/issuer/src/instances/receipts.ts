@@ -125,13 +125,10 @@ export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions)
         telemetry.count('rescind_receipts_total', { result: 'incomplete' });
         return false;
       }
-      let [hasMember, lastAt] = [false, 0];
-      for (const instance of fleet.all()) {
-        if (!wasRunningAt(instance, commit.at)) continue;
-        hasMember = true;
-        if (hasReached(instance, commit)) lastAt = Math.max(lastAt, reachedAt(instance, commit) ?? 0);
-      }
-      if (!hasMember) return false;
+      const members = membersAt(commit.at);
+      if (members.length === 0) return false;
+      const reached = members.filter((instance) => hasReached(instance, commit));
+      const lastAt = Math.max(0, ...reached.map((instance) => reachedAt(instance, commit) ?? 0));
       telemetry.count('rescind_receipts_total', { result: 'complete' });
       if (lastAt > 0) telemetry.observe('rescind_receipt_seconds', Math.max(0, lastAt - commit.at) / 1_000);
       return false;
