@@ -43,20 +43,18 @@ export function requireColumns(command: Command, fields: readonly string[]): voi
   if (names === undefined) throw usage('--fields selects columns of a table, and this command prints none');
   const unknown = fields.find((name) => !names.includes(name));
   if (unknown === undefined) return;
-  const nearest = nearestName(unknown, names);
-  throw usage(
-    `There is no column ${unknown}; the columns are ${names.join(', ')}`,
-    nearest === undefined ? undefined : `Did you mean ${nearest}?`,
-  );
+  throw usage(`There is no column ${unknown}; the columns are ${names.join(', ')}`, didYouMean(unknown, names));
 }
 
 /** @throws CliError for a name that none of a command's commands has; it names the nearest */
 export function findCommand({ commands }: Command, name: string): Command {
   const found = commands.find((command) => command.name() === name);
   if (found !== undefined) return found;
-  const nearest = nearestName(
-    name,
-    commands.map((command) => command.name()),
-  );
-  throw usage(`unknown command '${name}'`, nearest === undefined ? undefined : `Did you mean ${nearest}?`);
+  const names = commands.map((command) => command.name());
+  throw usage(`unknown command '${name}'`, didYouMean(name, names));
+}
+
+function didYouMean(name: string, names: readonly string[]): string | undefined {
+  const nearest = nearestName(name, names);
+  return nearest === undefined ? undefined : `Did you mean ${nearest}?`;
 }

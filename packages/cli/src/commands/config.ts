@@ -2,11 +2,11 @@ import { Option } from 'commander';
 import type { Register } from '../context.ts';
 import { findConfigurationProblems } from '../doctor/configuration.ts';
 import { readEnvironment } from '../doctor/environment.ts';
-import type { Finding } from '../doctor/finding.ts';
+import { columnsOfFindings } from '../doctor/finding.ts';
 import { withColumns } from '../options.ts';
 import { findMain, SERVICES } from '../service-process.ts';
 
-const COLUMNS = (['status', 'code', 'evidence'] as const).map((name) => ({ name, cell: (one: Finding) => one[name] }));
+const COLUMNS = columnsOfFindings('status', 'code', 'evidence');
 
 /** `rescind config check`. */
 export const registerConfig: Register = (program, run) => {

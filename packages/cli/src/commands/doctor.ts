@@ -3,7 +3,7 @@ import type { Context, Register } from '../context.ts';
 import { checkConfiguration, checkDisk } from '../doctor/configuration.ts';
 import { readEnvironment } from '../doctor/environment.ts';
 import type { Check, Examination, Finding, Group } from '../doctor/finding.ts';
-import { GROUPS } from '../doctor/finding.ts';
+import { columnsOfFindings, GROUPS } from '../doctor/finding.ts';
 import { checkIssuer, checkLog, checkServer } from '../doctor/issuer.ts';
 import { checkKafka } from '../doctor/kafka.ts';
 import { checkClock, checkProcesses, checkVersions } from '../doctor/processes.ts';
@@ -80,10 +80,7 @@ async function examine(context: Context, { only, pre, envFile, service }: Doctor
 const SIGNS = { pass: '✓', warn: '!', fail: '✗' } as const;
 const COLORS = { pass: 'green', warn: 'yellow', fail: 'red' } as const;
 
-const COLUMNS = (['group', 'status', 'code', 'evidence', 'cure'] as const).map((name) => ({
-  name,
-  cell: (one: Finding) => one[name],
-}));
+const COLUMNS = columnsOfFindings('group', 'status', 'code', 'evidence', 'cure');
 
 function write({ output, host }: Context, { findings, skipped }: Report, well: boolean): void {
   if (skipped.length > 0 && !output.isJson) output.note(`# not examined: ${describeSkipped(skipped)}`);

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import type { Column } from '../output.ts';
 
 /** What one check of `rescind doctor` found. */
 export interface Finding {
@@ -11,6 +12,10 @@ export interface Finding {
   /** What to do; only where something is wrong. */
   readonly cure?: string | undefined;
 }
+
+/** Columns of findings, by the names of their members. */
+export const columnsOfFindings = (...names: readonly (keyof Finding)[]): readonly Column<Finding>[] =>
+  names.map((name) => ({ name, cell: (one) => one[name] }));
 
 /** The groups of checks, in the order in which they run; `--only` names one. */
 export const GROUPS = [
