@@ -150,11 +150,17 @@ interface OfUser {
   readonly version: number;
 }
 
-function SessionsOf({ sub, version, changed }: OfUser & { readonly changed: () => void }) {
-  const list = useList<Session>(`sessions?sub=${encodeURIComponent(sub)}&ended=true`);
+/** A list that is read again for each further version. */
+function useVersionedList<T>(path: string, version: number) {
+  const list = useList<T>(path);
   useEffect(() => {
     if (version > 0) list.reload();
   }, [version]);
+  return list;
+}
+
+function SessionsOf({ sub, version, changed }: OfUser & { readonly changed: () => void }) {
+  const list = useVersionedList<Session>(`sessions?sub=${encodeURIComponent(sub)}&ended=true`, version);
   const open = list.state.kind === 'ready' ? list.state.items.filter(({ endedAt }) => endedAt === null).length : 0;
   return (
     <Card title="Sessions" about={list.state.kind === 'ready' ? `${open} open` : ''}>
@@ -174,10 +180,7 @@ function SessionsOf({ sub, version, changed }: OfUser & { readonly changed: () =
 }
 
 function EventsOf({ sub, version }: OfUser) {
-  const list = useList<UserEvent>(`events?sub=${encodeURIComponent(sub)}${usePeriod()}`);
-  useEffect(() => {
-    if (version > 0) list.reload();
-  }, [version]);
+  const list = useVersionedList<UserEvent>(`events?sub=${encodeURIComponent(sub)}${usePeriod()}`, version);
   return (
     <Card title="What happened" about="Logins, refusals and ends with their reasons, the latest first.">
       <div class="filters">

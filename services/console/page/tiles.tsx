@@ -92,6 +92,9 @@ interface TileProps {
   readonly isReached: boolean;
 }
 
+const reachedText = (ms: Tile['ms']) => (ms === null ? '✓' : msText(ms));
+const missingText = (state: Tile['state']) => (state === 'live' ? 'missing' : state);
+
 /** @param isNew it was no member of the receipt that is shown */
 function LargeTile({
   tile: { instance, state, now: seen, reach, ms },
@@ -111,17 +114,7 @@ function LargeTile({
         <strong title={instance}>{instance}</strong>
       </span>
       <span class="ms">
-        {isReached
-          ? ms === null
-            ? '✓'
-            : msText(ms)
-          : reach === 'missing'
-            ? state === 'live'
-              ? 'missing'
-              : state
-            : isNew
-              ? 'new'
-              : ''}
+        {isReached ? reachedText(ms) : reach === 'missing' ? missingText(state) : isNew ? 'new' : ''}
       </span>
       <span class="about">
         {details.join(' · ')}
