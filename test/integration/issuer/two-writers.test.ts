@@ -16,6 +16,8 @@ async function startSecond(setting: IssuerSetting, refreshToken: string) {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
+  // Listened for from the start: the child may have ended before its answers are asked for.
+  const ended = once(child, 'close');
   let output = '';
   child.stdout.on('data', (chunk) => {
     output += chunk;
@@ -24,7 +26,7 @@ async function startSecond(setting: IssuerSetting, refreshToken: string) {
   return {
     go: () => child.stdin.write('go\n'),
     async answers(): Promise<string[]> {
-      await once(child, 'close');
+      await ended;
       return JSON.parse(output.split('\n')[1] ?? '');
     },
   };
