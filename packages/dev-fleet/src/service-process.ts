@@ -125,7 +125,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       child = started;
-      ended = once(started, 'exit').then(() => {
+      ended = once(started, 'close').then(() => {
         if (child === started) child = undefined;
         if (started.pid !== undefined) options.ended(started.pid);
       });

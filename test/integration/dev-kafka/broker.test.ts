@@ -107,7 +107,7 @@ test('names the missing software when no Kafka can be run', async () => {
   child.stderr.on('data', (chunk: Buffer) => {
     output += chunk;
   });
-  await new Promise((resolve) => child.once('exit', resolve));
+  await new Promise((resolve) => child.once('close', resolve));
   expect(output).toContain('Install Docker, or Java 17 or newer and Maven, or set KAFKA_BROKERS');
   expect(output).toContain('there is no `java`');
 });

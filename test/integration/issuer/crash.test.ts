@@ -25,7 +25,7 @@ async function runAndKill(
   child.stderr.on('data', (chunk) => {
     complaints += chunk;
   });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close');
   try {
     await waitFor(
       'the child has printed its logouts',
@@ -71,7 +71,7 @@ test('refuses a second writer exactly as long as the first lives', async () => {
   const child = spawn(process.execPath, [CHILD, setting.databasePath, setting.keysPath], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close');
   try {
     await once(child.stdout, 'data');
     expect(await codeOf(() => setting.open())).toBe('database_locked');

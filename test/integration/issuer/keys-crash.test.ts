@@ -18,7 +18,7 @@ async function runAndKill(setting: IssuerSetting, answers: number): Promise<stri
   child.stdout.on('data', (chunk) => {
     output += chunk;
   });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close');
   try {
     await waitFor('answers of the child', () => output.split('\n').length > answers || child.exitCode !== null, 20_000);
   } finally {
