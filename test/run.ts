@@ -6,7 +6,14 @@ import { findChromium } from './support/chromium.ts';
 
 interface TestFile {
   readonly name: string;
-  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  readonly status: string;
+  /** Why the file could not be loaded, or a hook of it failed; otherwise empty. */
+  readonly message: string;
+  readonly assertionResults: readonly {
+    readonly status: string;
+    readonly fullName: string;
+    readonly failureMessages: readonly string[];
+  }[];
 }
 
 interface Report {
@@ -39,8 +46,10 @@ const args = process.argv.slice(2);
 const withLong = args.includes('--long');
 const passedOn = args.filter((arg) => arg !== '--long');
 
-/** The names of the tests that failed, of all suites: the output of the first suite is far above the last line. */
+/** Each test that failed, of all suites, and why: the output of the first suite is far above the last line. */
 const failedTests: string[] = [];
+/** Of each reason. */
+const REASON_LINES = 12;
 
 const directory = mkdtempSync(join(tmpdir(), 'rescind-report-'));
 try {
@@ -86,15 +95,27 @@ function runSuite(projects: readonly string[], timeout?: number): Counts {
     console.error(`no report of ${projects.join(', ')}: it counts as one failed test`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  for (const { name, assertionResults } of report.testResults)
-    for (const { status: result, fullName } of assertionResults)
-      if (result === 'failed') failedTests.push(`${relative(process.cwd(), name)}: ${fullName}`);
+  for (const { name, status: outcome, message, assertionResults } of report.testResults) {
+    const file = relative(process.cwd(), name);
+    const failed = assertionResults.filter(({ status: result }) => result === 'failed');
+    for (const { fullName, failureMessages } of failed)
+      failedTests.push(withReason(`${file}: ${fullName}`, failureMessages.join('\n')));
+    if (outcome === 'failed' && failed.length === 0) failedTests.push(withReason(file, message));
+  }
   return {
     passed: report.numPassedTests,
     // A file that could not be loaded has no failed test of its own, and must not look like a success.
     failed: Math.max(report.numFailedTests, status === 0 ? 0 : 1),
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+function withReason(what: string, why: string): string {
+  const lines = why
+    .trim()
+    .split('\n')
+    .filter((line) => !/^\s+at (new Promise|.*node_modules)/.test(line));
+  return [what, ...lines.slice(0, REASON_LINES).map((line) => `  ${line}`)].join('\n');
 }
 
 function readReport(file: string): Report | null {
