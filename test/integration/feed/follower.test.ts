@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FeedStore } from '@rescind/feed/follower';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -11,7 +10,7 @@ import { createSignedLog, LOG } from './signed-log.ts';
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
 
 describe('a follower', () => {
-  it('is ready when it has caught up, and applies new events within milliseconds', async () => {
+  it('is ready when it has caught up, and applies new events', async () => {
     const log = createSignedLog();
     log.append('before');
     const { server } = await serve(log);
@@ -31,15 +30,10 @@ describe('a follower', () => {
     });
     expect(instance.follower.health()[0]).toMatchObject({ status: 'pass', seq: 1, head: 1 });
 
-    const took: number[] = [];
     for (let i = 0; i < 20; i += 1) {
-      const from = performance.now();
       log.append(`sid-${i}`);
       await store.waitFor(() => isDenied(instance, `sid-${i}`));
-      took.push(performance.now() - from);
     }
-    took.sort((a, b) => a - b);
-    expect(took[10]).toBeLessThan(100);
     expect(instance.heard()).toContain('rescind_propagation_seconds');
     expect(instance.heard()).toContain('rescind_events_applied_total');
   });
@@ -89,31 +83,22 @@ describe('a follower', () => {
     );
   });
 
-  it('catches up with thousands of events without blocking the event loop', async () => {
+  it('catches up with thousands of events in many turns of the event loop', async () => {
     const log = createSignedLog();
     for (let i = 0; i < 3_000; i += 1) log.append(`sid-${i}`);
     const { server } = await serve(log);
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
     const instance = openInstance(log, transportTo(server.url), newPath());
+    const positions = [0];
+    const watch = setInterval(() => positions.push(instance.follower.view().seq ?? 0), 0);
     await instance.follower.ready(AbortSignal.timeout(30_000));
-    delay.disable();
+    clearInterval(watch);
     // All of them are denied from memory now; the last ones are committed a moment later.
     for (let i = 0; i < 3_000; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
     await waitFor('every row is in the file', () => instance.denylist.count() === 3_000);
     expect(instance.follower.view()).toMatchObject({ seq: 3_000, lag: 0 });
-    // A slice takes some 20 ms; a machine with two busy cores several times that.
-    expect(delay.max / 1e6).toBeLessThan(500);
-  });
-
-  it('returns its view within microseconds', async () => {
-    const log = createSignedLog();
-    const { server } = await serve(log);
-    const { follower } = openInstance(log, transportTo(server.url), newPath());
-    await follower.ready();
-    const from = performance.now();
-    for (let i = 0; i < 10_000; i += 1) follower.view();
-    expect((performance.now() - from) / 10_000).toBeLessThan(0.05);
+    // A slice is 200 events; several may be read before a timer fires again.
+    const steps = positions.map((position, index) => position - (positions[index - 1] ?? 0));
+    expect(Math.max(...steps)).toBeLessThanOrEqual(1_000);
   });
 
   it('closes its connection, and may be closed twice', async () => {
