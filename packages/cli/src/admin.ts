@@ -182,6 +182,7 @@ async function credentials(settings: Settings, prompt: Prompt): Promise<string> 
 
 const OF_CODES: Readonly<Record<string, Exit>> = {
   confirmation_missing: 'confirmation',
+  confirmation_outgrown: 'confirmation',
   authentication_insufficient: 'credentials',
   rate_limited: 'failed',
 };
@@ -196,6 +197,7 @@ const OF_STATUSES: Readonly<Record<number, Exit>> = {
 const NEXT: Readonly<Record<string, string>> = {
   operator_invalid: 'check RESCIND_OPERATOR and its secret',
   token_expired: 'log in again; RESCIND_TOKEN_FILE has an old token',
+  confirmation_outgrown: 'look at the preview, then confirm that number',
   authentication_insufficient: 'log in again, then repeat the command within the time of ADMIN_STEP_UP',
   scope_insufficient: 'an administrator with this scope has to do it, or to grant it',
   database_restored: 'rescind restore',

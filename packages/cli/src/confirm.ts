@@ -1,4 +1,4 @@
-import type { Json } from './admin.ts';
+import type { Admin, Json } from './admin.ts';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 
@@ -14,21 +14,27 @@ export interface Preview {
   readonly subjects: number;
   readonly affectedSessions: number;
   readonly affectedSubjects: number;
+  /** Of the affected users. Absent: the server is of a version that does not count them. */
+  readonly administrators?: number;
   readonly sids: readonly string[];
   readonly tokensUntil: number | null;
 }
 
-export const readPreview = (json: Json) => json as unknown as Preview;
+/** Previews cut-offs. */
+export const previewOf = async (admin: Admin, cutoffs: readonly object[]) =>
+  (await admin.send('POST', '/admin/revocations/preview', { cutoffs })) as unknown as Preview;
 
 /** How many sessions whoever confirms a wide command has to name. */
-export const sessionsOf = ({ sessions, affectedSessions }: Preview): number => Math.max(sessions, affectedSessions);
+const sessionsOf = ({ sessions, affectedSessions }: Preview): number => Math.max(sessions, affectedSessions);
 
 /** Writes a preview to standard error, so that standard output has the result alone. */
 export function notePreview({ output }: Context, what: string, preview: Preview): void {
-  const { sessions, subjects, affectedSessions, affectedSubjects } = preview;
+  const { sessions, subjects, affectedSessions, affectedSubjects, administrators = 0 } = preview;
   output.note(
     `${what}: ends ${counted(sessions, subjects)}; denies tokens of ${counted(affectedSessions, affectedSubjects)} at most`,
   );
+  if (administrators === 0) return;
+  output.note(`administrators among them: at most ${administrators}; it may log them out of the console`, 'red');
 }
 
 const counted = (sessions: number, subjects: number): string =>
@@ -45,23 +51,52 @@ export async function requireYes(context: Context, what: string, { yes }: Confir
   throw missing(what, '--yes');
 }
 
+/** A command that may concern more than one user. */
+interface WideCommand {
+  /** What it does, for the question. */
+  readonly what: string;
+  preview(): Promise<Preview>;
+  /** @param confirm what was confirmed, which the server compares with the number of sessions at that time */
+  execute(confirm: Confirmed): Promise<Json>;
+}
+
+/** `everybody`, or the number of sessions of the preview. */
+type Confirmed = 'everybody' | number;
+
 /**
- * Requires the number of sessions, or `everybody`, for a command that concerns more than one user: by `--confirm`, or typed at the
- * terminal. `--yes` is not enough.
- * @throws CliError `confirmation_required`, `confirmation_differs`
+ * Runs a wide command after its preview was shown and confirmed by the number of sessions, or by `everybody`: by `--confirm`, or typed at
+ * the terminal. `--yes` is not enough. If it would affect more sessions when it arrives, the server refuses it; at the terminal the new
+ * preview is shown, and the question asked again.
+ * @throws CliError `confirmation_required`, `confirmation_differs`, `confirmation_outgrown`
  */
-export async function requireCount(
+export async function runConfirmed(context: Context, command: WideCommand, flags: ConfirmFlags): Promise<Json> {
+  for (;;) {
+    const preview = await command.preview();
+    notePreview(context, command.what, preview);
+    const confirmed = await requireCount(context, command.what, sessionsOf(preview), flags);
+    try {
+      return await command.execute(confirmed);
+    } catch (error) {
+      const isOutgrown = error instanceof CliError && error.code === 'confirmation_outgrown';
+      if (!isOutgrown || flags.confirm !== undefined) throw error;
+      context.output.note('More sessions have begun since the preview; nothing was done');
+    }
+  }
+}
+
+async function requireCount(
   context: Context,
   what: string,
   sessions: number,
   { confirm }: ConfirmFlags,
-): Promise<void> {
+): Promise<Confirmed> {
   const { profile, production } = context.settings();
   if (production) context.output.note(`profile ${profile}: this is production`, 'red');
   const confirmed =
     confirm ?? (await context.prompt.ask(`${what}. Type ${sessions}, the number of sessions, or everybody: `));
   if (confirmed === undefined || confirmed === '') throw missing(what, `--confirm ${sessions}`);
-  if (confirmed === 'everybody' || confirmed === String(sessions)) return;
+  if (confirmed === 'everybody') return confirmed;
+  if (confirmed === String(sessions)) return sessions;
   throw new CliError(
     'confirmation',
     'confirmation_differs',

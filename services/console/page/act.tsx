@@ -183,6 +183,13 @@ function Consequence({
     <>
       It ends <strong>{countText(preview.sessions, 'session')}</strong> of {countText(preview.subjects, 'user')}, and
       denies the tokens of at most {countText(preview.affectedSessions, 'session')}.
+      {preview.administrators > 0 && (
+        <>
+          {' '}
+          Administrators among them: at most <strong>{preview.administrators}</strong>; it may log them out of this
+          console.
+        </>
+      )}
     </>
   ) : isPreviewed ? (
     (act.consequence ?? 'It takes effect at once.')

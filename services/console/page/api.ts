@@ -128,4 +128,5 @@ export interface Preview {
   readonly subjects: number;
   readonly affectedSessions: number;
   readonly affectedSubjects: number;
+  readonly administrators: number;
 }

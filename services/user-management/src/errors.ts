@@ -9,6 +9,7 @@ const ERRORS = registerErrors('@rescind/user-management', {
     message: 'The instance still reports: only one that is lost or left can be removed',
   },
   confirmation_missing: { status: 400, message: 'This may concern more than one user and has to be confirmed' },
+  confirmation_outgrown: { status: 409, message: 'More sessions are affected by now than were confirmed' },
 });
 
 type UserManagementErrors = typeof ERRORS;

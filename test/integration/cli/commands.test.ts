@@ -277,9 +277,16 @@ describe('keys, clients and users', () => {
     expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining("unknown option '-x'")]);
   });
 
-  test('disables and enables a client', async () => {
-    const { rescind } = await started();
-    expect((await rescind('clients', 'disable', 'web', '--why', 'a test', '--confirm', '0')).exitCode).toBe(0);
+  test('disables and enables a client, and states what that ends before', async () => {
+    const { rescind, ada, subOf, login } = await started();
+    await ada.put(`/admin/users/${await subOf()}/scopes`, { scopes: ['admin:fleet:read'], why: 'a test' });
+    for (const user of [loginOf('ada'), loginOf('bob')]) await login(user);
+    const asked = await rescind('clients', 'disable', 'web', '--why', 'a test');
+    expect([asked.exitCode, asked.stdout]).toEqual([7, '']);
+    expect(asked.stderr).toContain('disable client web: ends 2 sessions of 2 users');
+    expect(asked.stderr).toContain('administrators among them: at most 1');
+    expect(asked.stderr).toContain('nobody can log in with web until it is enabled');
+    expect((await rescind('clients', 'disable', 'web', '--why', 'a test', '--confirm', '2')).exitCode).toBe(0);
     expect(rowsOf((await rescind('clients')).stdout).find(({ client }) => client === 'web')?.state).toBe('disabled');
     expect((await rescind('clients', 'enable', 'web', '--why', 'a test', '--yes')).exitCode).toBe(0);
   });

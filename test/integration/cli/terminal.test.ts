@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { runCli } from '@rescind/cli';
 import { expect, onTestFinished, test } from 'vitest';
+import { openAdministered } from '../../support/administration.ts';
+import { operatorEnvironment } from '../../support/cli.ts';
 import { environmentOf } from '../../support/cli-stub.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { freePort } from '../../support/user-management.ts';
@@ -69,6 +71,22 @@ test.each([
   host.stdin.write(typed);
   expect(await running).toBe(exitCode);
   expect(texts.stderr).toContain(`[${code}]`);
+});
+
+test('refuses a confirmed count that sessions have outgrown, and asks for the new one', async () => {
+  const service = await openAdministered();
+  await service.login();
+  const { host, texts } = terminal(operatorEnvironment(service));
+  const running = runCli(['revoke', '--client', 'web', '--why', 'a test'], host);
+  await waitFor('the question', () => texts.stderr.includes('Type 1, '));
+  const { access } = await service.login();
+  host.stdin.write('1\r');
+  await waitFor('the next question', () => texts.stderr.includes('Type 2, '));
+  expect(texts.stderr).toContain('More sessions have begun since the preview; nothing was done');
+  expect(await service.accepts(access)).toBe(400);
+  host.stdin.write('2\r');
+  expect(await running).toBe(0);
+  expect(texts.stdout).toMatch(/ended sessions +2/);
 });
 
 test('colours a remark where standard error is a terminal, and nowhere else', async () => {

@@ -68,6 +68,35 @@ describe('POST /admin/revocations', () => {
     }
   });
 
+  test('refuses each command that would affect more sessions than were confirmed, and counts in a dry run', async () => {
+    const { login, accepts, ada } = await started();
+    const { access } = await login();
+    await login();
+    const commands: [string, object?][] = [
+      ['/admin/revocations', { cutoffs: [{ claim: 'iss' }] }],
+      ['/admin/revocations', { cutoffs: [{ claim: 'iss', endsSession: false }] }],
+      ['/admin/emergency'],
+      ['/admin/clients/web/disable'],
+      ['/admin/clients/web/remove'],
+      [`/admin/keys/${decodeProtectedHeader(access).kid}/revoke`],
+    ];
+    for (const [path, body] of commands) {
+      const refused = await ada.post(path, { ...body, why: 'a test', confirm: 1 });
+      expect([path, refused.status, refused.body.code, refused.body.detail]).toEqual([
+        ...[path, 409, 'confirmation_outgrown', '2 sessions by now'],
+      ]);
+    }
+    expect(await accepts(access)).toBe(400);
+    const dryRun = await ada.post('/admin/clients/web/disable?dryRun', { why: 'a look' });
+    expect([dryRun.status, dryRun.body]).toMatchObject([200, { sessions: 2, administrators: 0 }]);
+    expect((await ada.post('/admin/clients/nothing/remove?dryRun', { why: 'a look' })).status).toBe(404);
+    expect((await ada.get('/admin/clients/web')).body.disabled).toBe(false);
+    for (const confirm of [-1, 1.5, '2', 'all'])
+      expect((await ada.post('/admin/emergency', { why: 'a test', confirm })).status, String(confirm)).toBe(400);
+    expect((await ada.post('/admin/emergency', { why: 'a test', confirm: 2 })).status).toBe(201);
+    expect(await accepts(access)).toBe(401);
+  });
+
   test('writes one event for many cut-offs of a call, and reports its state', async () => {
     const { login, revoke, ada } = await started();
     const sids = await Promise.all([1, 2, 3].map(async () => String((await login()).answer.sid)));

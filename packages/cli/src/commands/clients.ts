@@ -1,6 +1,6 @@
 import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
-import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
+import { previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
@@ -50,13 +50,17 @@ export const registerClients: Register = (program, run) => {
         run(async (context, id: string, { why, confirm }: { why: string; confirm?: string }) => {
           const admin = context.admin();
           await admin.get(path(id));
-          const preview = readPreview(
-            await admin.send('POST', '/admin/revocations/preview', { cutoffs: [{ claim: 'client_id', value: id }] }),
+          if (verb === 'disable')
+            context.output.note(`nobody can log in with ${id} until it is enabled: rescind clients enable ${id}`);
+          const done = await runConfirmed(
+            context,
+            {
+              what: `${verb} client ${id}`,
+              preview: () => previewOf(admin, [{ claim: 'client_id', value: id }]),
+              execute: (confirmed) => admin.send('POST', `${path(id)}/${verb}`, { why, confirm: confirmed }),
+            },
+            { confirm },
           );
-          const what = `${verb} client ${id}`;
-          notePreview(context, what, preview);
-          await requireCount(context, what, sessionsOf(preview), { confirm });
-          const done = await admin.send('POST', `${path(id)}/${verb}`, { why, confirm: 'everybody' });
           const revocation = done.revocation as Json | null | undefined;
           context.output.record({ client: id, done: verb, txn: revocation?.txn as string | undefined }, done);
           return undefined;

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
-import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
+import { previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
@@ -60,14 +60,17 @@ export const registerKeys: Register = (program, run) => {
     .action(
       run(async (context, kid: string, options: { why: string; reason: string; confirm?: string }) => {
         const admin = context.admin();
-        const preview = readPreview(
-          await admin.send('POST', '/admin/revocations/preview', { cutoffs: [{ claim: 'kid', value: kid }] }),
+        const { why, reason } = options;
+        const done = await runConfirmed(
+          context,
+          {
+            what: `revoke key ${kid}`,
+            preview: () => previewOf(admin, [{ claim: 'kid', value: kid }]),
+            execute: (confirm) =>
+              admin.send('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, { why, reason, confirm }),
+          },
+          options,
         );
-        const what = `revoke key ${kid}`;
-        notePreview(context, what, preview);
-        await requireCount(context, what, sessionsOf(preview), options);
-        const body = { why: options.why, reason: options.reason, confirm: 'everybody' };
-        const done = await admin.send('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, body);
         context.output.record(
           {
             txn: String(done.txn),

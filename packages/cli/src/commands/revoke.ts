@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Admin, Json } from '../admin.ts';
 import type { ConfirmFlags, Preview } from '../confirm.ts';
-import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
+import { notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
 import { CliError, usage } from '../errors.ts';
@@ -73,9 +73,6 @@ async function targetsOf(admin: Admin, flags: TargetFlags): Promise<Targets> {
   return { cutoffs, what: `revoke ${labels.join(', ')}` };
 }
 
-const previewOf = async (admin: Admin, cutoffs: readonly Cutoff[]) =>
-  readPreview(await admin.send('POST', '/admin/revocations/preview', { cutoffs }));
-
 function writePreview({ output }: Context, preview: Preview): void {
   output.record(
     {
@@ -83,6 +80,7 @@ function writePreview({ output }: Context, preview: Preview): void {
       users: preview.subjects,
       'sessions affected at most': preview.affectedSessions,
       'users affected at most': preview.affectedSubjects,
+      ...(preview.administrators === undefined ? {} : { 'administrators at most': preview.administrators }),
       'tokens until': preview.tokensUntil === null ? 'without end' : { time: preview.tokensUntil },
       sids: preview.sids.join(' '),
     },
@@ -100,23 +98,18 @@ interface RevokeFlags extends TargetFlags, ConfirmFlags {
 async function revoke(context: Context, flags: RevokeFlags): Promise<Exit | undefined> {
   const admin = context.admin();
   const { cutoffs, what } = await targetsOf(admin, flags);
-  const preview = await previewOf(admin, cutoffs);
+  const preview = () => previewOf(admin, cutoffs);
   if (flags.dryRun === true) {
-    writePreview(context, preview);
+    writePreview(context, await preview());
     return undefined;
   }
-  notePreview(context, what, preview);
-  const isWide = cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim));
-  if (isWide) await requireCount(context, what, sessionsOf(preview), flags);
-  else await requireYes(context, what, flags);
-  const confirm = isWide ? { confirm: 'everybody' } : {};
-  const done = await admin.send('POST', '/admin/revocations', {
-    cutoffs,
-    reason: flags.reason,
-    why: flags.why,
-    ...confirm,
-  });
-  return report(context, done, flags.wait);
+  const execute = (confirm?: 'everybody' | number) =>
+    admin.send('POST', '/admin/revocations', { cutoffs, reason: flags.reason, why: flags.why, confirm });
+  if (cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim)))
+    return report(context, await runConfirmed(context, { what, preview, execute }, flags), flags.wait);
+  notePreview(context, what, await preview());
+  await requireYes(context, what, flags);
+  return report(context, await execute(), flags.wait);
 }
 
 async function report(context: Context, done: Json, wait: number | true | undefined): Promise<Exit | undefined> {

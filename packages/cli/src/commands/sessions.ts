@@ -1,5 +1,5 @@
 import type { Json } from '../admin.ts';
-import { notePreview, readPreview, requireCount, requireYes } from '../confirm.ts';
+import { notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import { findSession, findUser } from '../ids.ts';
 import { writeList } from '../list.ts';
@@ -90,19 +90,17 @@ export const registerSessions: Register = (program, run) => {
           const admin = context.admin();
           const found = await Promise.all(sids.map((sid) => findSession(admin, sid)));
           const cutoffs = found.map(({ sid }) => ({ claim: 'sid', value: String(sid) }));
-          const preview = readPreview(await admin.send('POST', '/admin/revocations/preview', { cutoffs }));
-          const isWide = new Set(found.map(({ sub }) => sub)).size > 1;
           const what = `end ${found.length === 1 ? `session ${found[0]?.sid}` : `${found.length} sessions`}`;
-          notePreview(context, what, preview);
-          if (isWide) await requireCount(context, what, preview.sessions, options);
-          else await requireYes(context, what, options);
-          const confirm = isWide ? { confirm: 'everybody' } : {};
-          const done = await admin.send('POST', '/admin/revocations', {
-            cutoffs,
-            reason: options.reason,
-            why: options.why,
-            ...confirm,
-          });
+          const preview = () => previewOf(admin, cutoffs);
+          const { reason, why } = options;
+          const execute = (confirm?: 'everybody' | number) =>
+            admin.send('POST', '/admin/revocations', { cutoffs, reason, why, confirm });
+          const isWide = new Set(found.map(({ sub }) => sub)).size > 1;
+          if (!isWide) {
+            notePreview(context, what, await preview());
+            await requireYes(context, what, options);
+          }
+          const done = isWide ? await runConfirmed(context, { what, preview, execute }, options) : await execute();
           context.output.record({ txn: String(done.txn), 'ended sessions': done.endedSessions as number }, done);
           return undefined;
         },

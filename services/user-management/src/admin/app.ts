@@ -23,7 +23,7 @@ import { feedClientOperations } from './feed-clients.ts';
 import { fleetOperations } from './instances.ts';
 import { keyOperations } from './keys.ts';
 import { ownOperation } from './me.ts';
-import { createRecentLogin, createRequireNoneGreater } from './revocation-rights.ts';
+import { createPreviewCutOffs, createRecentLogin, createRequireNoneGreater } from './revocation-rights.ts';
 import { explainOperation, revocationOperations } from './revocations.ts';
 import { createAdminRouter } from './router.ts';
 import { sessionOperations } from './sessions.ts';
@@ -76,10 +76,11 @@ export function createAdminApp(options: AdminOptions): Express {
     return account === undefined ? [] : (account.scopes ?? options.defaultScopes);
   };
   const requireNoneGreater = createRequireNoneGreater({ users, issuer, scopesOf });
+  const previewCutOffs = createPreviewCutOffs({ users, issuer, scopesOf });
   const parts = { issuer, users, router, scopesOf };
   const nameOf = (sub: string) => users.find(sub)?.username || null;
   const ofAreas = [
-    ...revocationOperations({ issuer, name, router, recent, requireNoneGreater }),
+    ...revocationOperations({ issuer, name, router, recent, requireNoneGreater, previewCutOffs }),
     explainOperation(issuer, router),
     ...userQueries(parts),
     ...userCreation(parts, options.defaultScopes),
@@ -87,8 +88,8 @@ export function createAdminApp(options: AdminOptions): Express {
     ...userLogoutCommands(parts),
     ...sessionOperations(issuer, router, { scopesOf, nameOf }),
     ...eventOperations({ issuer, nameOf, stopping: options.stopping, clock, telemetry }),
-    ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
-    ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
+    ...clientOperations(issuer, router, { recent, requireNoneGreater, previewCutOffs }, () => options.services.names()),
+    ...audienceOperations({ ...options, router, recent, requireNoneGreater, previewCutOffs }),
     ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),
     ...fleetOperations({ issuer, router, now: () => clock.now() }),
     ...keyOperations(issuer, router, recent),

@@ -6,7 +6,7 @@ import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../audiences.ts';
 import { AUDIENCE } from '../audiences.ts';
-import type { RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
+import type { PreviewCutOffs, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
 import { requireConfirmed } from './revocation-rights.ts';
 import { dryRunQuery, preview } from './revocation-schemas.ts';
 import type { AdminRouter } from './router.ts';
@@ -31,12 +31,13 @@ interface AudienceOperationsOptions {
   configuredClients(): readonly Client[];
   readonly recent: RequireRecent;
   readonly requireNoneGreater: RequireNoneGreater;
+  readonly previewCutOffs: PreviewCutOffs;
   readonly clock: Clock;
 }
 
 /** Audiences of services: the values of `resource` (RFC 8707) and `aud`. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
-  const { issuer, router, services, configuredClients, recent, requireNoneGreater, clock } = options;
+  const { issuer, router, services, configuredClients, recent, requireNoneGreater, previewCutOffs, clock } = options;
   const naming = async (
     audience: string,
     { clients }: { readonly clients: Pick<Issuer['clients'], 'find' | 'list'> } = issuer,
@@ -112,7 +113,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
         const { configured, registered, clients: names } = await toView(audience);
         if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');
         const cutoff: CutOffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
-        if (dryRun !== 'false') return new DryRun(await issuer.preview(cutoff));
+        if (dryRun !== 'false') return new DryRun(await previewCutOffs(cutoff));
         if (configured) {
           recent(administrator);
           return changing(async () => {

@@ -6,12 +6,21 @@ import { clientIdPattern } from '@rescind/revocation/http';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
-import type { Confirmed, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
-import { requireConfirmed } from './revocation-rights.ts';
+import type { Confirmed, PreviewCutOffs, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
+import { requireConfirmed, revokeConfirmed } from './revocation-rights.ts';
 import { dryRunQuery, preview } from './revocation-schemas.ts';
 import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
-import { bodyWithReason, clientBody, clientView, confirm, reason, reasonlessBody, revoked, why } from './schemas.ts';
+import {
+  bodyWithReason,
+  clientBody,
+  clientView,
+  confirmCount,
+  reason,
+  reasonlessBody,
+  revoked,
+  why,
+} from './schemas.ts';
 
 /** RFC 6749 appendix A.1; in HTTP Basic a colon would end the client id. */
 const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
@@ -20,20 +29,21 @@ const disableBody = z.strictObject({
   reason: reason.default('client_disabled'),
   why,
   endSessions: z.boolean().default(true).describe('Whether its sessions end and its tokens are denied, too'),
-  confirm,
+  confirm: confirmCount.optional(),
 });
 const revocationAnswer = z.strictObject({ client: clientView, revocation: revoked });
 
 interface ClientRules {
   readonly recent: RequireRecent;
   readonly requireNoneGreater: RequireNoneGreater;
+  readonly previewCutOffs: PreviewCutOffs;
 }
 
 /** Registers clients, makes their secrets, and disables them. */
 export function clientOperations(
   issuer: Issuer,
   router: AdminRouter,
-  { recent, requireNoneGreater }: ClientRules,
+  { recent, requireNoneGreater, previewCutOffs }: ClientRules,
   audiences: () => readonly string[],
 ): Operation[] {
   /** Requires the rights for a cut-off of every token of a client. */
@@ -51,7 +61,6 @@ export function clientOperations(
   };
   const clients = router.area({ tag: 'Clients', scopes: 'admin:clients', path: '/admin/clients' });
   const one = clients.item({ path: '/{clientId}', params, targets: (of) => [`client:${of.params.clientId}`] });
-  const cutOff = (tx: IssuerTransaction, name: string, reason: string) => tx.revoke(cutOffOfClient(name, reason));
 
   return [
     clients.query({
@@ -90,7 +99,7 @@ export function clientOperations(
         writeAudit,
       }) {
         requireKnown(members.audience ?? [], audiences());
-        if (dryRun !== 'false') return new DryRun(await issuer.preview(narrowing(name)));
+        if (dryRun !== 'false') return new DryRun(await previewCutOffs(narrowing(name)));
         return issuer.transaction(async (tx) => {
           // An audience may have been removed while this waited for its turn.
           requireKnown(members.audience ?? [], audiences());
@@ -149,22 +158,40 @@ export function clientOperations(
       id: 'disableClient',
       path: '/disable',
       summary: 'Refuse logins and refreshes of a client. With `endSessions` its sessions end and its tokens are denied',
+      query: dryRunQuery,
       body: disableBody,
-      responses: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
-      errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
-      execute({ params: { clientId: name }, body, administrator, writeAudit }) {
-        return issuer.transaction(async (tx) => {
-          if (body.endSessions)
-            await requireMayCutOff({ administrator, confirm: body.confirm }, cutOffOfClient(name, body.reason));
-          else {
-            await requireNoneGreater(administrator, [cutOffOfClient(name, body.reason)]);
+      responses: {
+        200: {
+          description: 'The client as it is now; a dry run: the preview of the end of its sessions',
+          schema: z.union([revocationAnswer, preview]),
+        },
+      },
+      errors: ['client_unknown', 'confirmation_missing', 'confirmation_outgrown', 'authentication_insufficient'],
+      async execute({ params: { clientId: name }, body, query: { dryRun = 'false' }, administrator, writeAudit }) {
+        const cutoff = cutOffOfClient(name, body.reason);
+        const { confirm } = body;
+        if (dryRun !== 'false') {
+          await found(name);
+          return new DryRun(await previewCutOffs(cutoff));
+        }
+        const disable = async (tx: IssuerTransaction) => tx.clients.put({ ...(await found(name, tx)), disabled: true });
+        if (!body.endSessions) {
+          return issuer.transaction(async (tx) => {
+            await requireNoneGreater(administrator, [cutoff]);
             recent(administrator);
-          }
-          await tx.clients.put({ ...(await found(name, tx)), disabled: true });
-          const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
-          await writeAudit({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
-          return { client: toJson(await found(name, tx)), revocation };
+            await disable(tx);
+            await writeAudit({ txn: null, endedSessions: 0 });
+            return { client: toJson(await found(name, tx)), revocation: null };
+          });
+        }
+        const revocation = await revokeConfirmed(issuer, { cutoffs: [cutoff], confirm }, async (tx) => {
+          await requireMayCutOff({ administrator, confirm }, cutoff);
+          await disable(tx);
+          const done = await tx.revoke(cutoff);
+          await writeAudit({ txn: done.txn, endedSessions: done.endedSessions });
+          return done;
         });
+        return { client: toJson(await found(name)), revocation };
       },
     }),
 
@@ -187,18 +214,42 @@ export function clientOperations(
       id: 'removeClient',
       path: '/remove',
       summary: 'Remove a client: its sessions end and its tokens are denied. A built-in one can be disabled instead',
-      body: bodyWithReason('client_removed').extend({ confirm }),
-      responses: { 200: { description: 'Removed', schema: z.strictObject({ revocation: revoked }) } },
-      errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
-      execute({ params: { clientId: name }, body, administrator, writeAudit }) {
-        return issuer.transaction(async (tx) => {
-          await requireMayCutOff({ administrator, confirm: body.confirm }, cutOffOfClient(name, body.reason));
+      query: dryRunQuery,
+      body: bodyWithReason('client_removed').extend({ confirm: confirmCount.optional() }),
+      responses: {
+        200: {
+          description: 'Removed; a dry run: the preview',
+          schema: z.union([z.strictObject({ revocation: revoked }), preview]),
+        },
+      },
+      errors: [
+        'client_unknown',
+        'client_state',
+        'confirmation_missing',
+        'confirmation_outgrown',
+        'authentication_insufficient',
+      ],
+      async execute({
+        params: { clientId: name },
+        body: { reason, confirm },
+        query: { dryRun = 'false' },
+        administrator,
+        writeAudit,
+      }) {
+        const cutoff = cutOffOfClient(name, reason);
+        if (dryRun !== 'false') {
+          await found(name);
+          return new DryRun(await previewCutOffs(cutoff));
+        }
+        const revocation = await revokeConfirmed(issuer, { cutoffs: [cutoff], confirm }, async (tx) => {
+          await requireMayCutOff({ administrator, confirm }, cutoff);
           await found(name, tx);
           if (!(await tx.clients.remove(name))) throw new RescindError('client_state');
-          const revocation = await cutOff(tx, name, body.reason);
-          await writeAudit({ txn: revocation.txn, endedSessions: revocation.endedSessions });
-          return { revocation };
+          const done = await tx.revoke(cutoff);
+          await writeAudit({ txn: done.txn, endedSessions: done.endedSessions });
+          return done;
         });
+        return { revocation };
       },
     }),
   ];

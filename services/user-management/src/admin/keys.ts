@@ -2,9 +2,9 @@ import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { RequireRecent } from './revocation-rights.ts';
-import { requireConfirmed } from './revocation-rights.ts';
+import { requireConfirmed, requireNotOutgrown } from './revocation-rights.ts';
 import type { AdminRouter } from './router.ts';
-import { bodyWithReason, confirm, id, logPosition, millis, why } from './schemas.ts';
+import { bodyWithReason, confirmCount, id, logPosition, millis, why } from './schemas.ts';
 
 const purpose = z.enum(['token', 'event']).describe('`token`: access tokens; `event`: the events of the log');
 const alg = z.enum(['RS256', 'ES256']);
@@ -26,7 +26,7 @@ const rotateBody = z.union([
   z.strictObject({ purpose: z.literal('token'), alg: alg.optional(), why }),
   z.strictObject({ purpose: z.literal('event'), why }),
 ]);
-const revokeBody = bodyWithReason('key_compromised').extend({ confirm });
+const revokeBody = bodyWithReason('key_compromised').extend({ confirm: confirmCount.optional() });
 const revokedAnswer = z.strictObject({
   ...logPosition,
   endedSessions: z.int().describe('0: sessions continue, and get tokens of another key'),
@@ -36,7 +36,7 @@ const revokedAnswer = z.strictObject({
 
 /** Rotates signing keys, and revokes them with every token that they signed. */
 export function keyOperations(
-  issuer: Pick<Issuer, 'keys' | 'transaction'>,
+  issuer: Pick<Issuer, 'keys' | 'preview' | 'transaction'>,
   router: AdminRouter,
   recent: RequireRecent,
 ): Operation[] {
@@ -75,9 +75,13 @@ export function keyOperations(
       responses: {
         201: { description: 'Revoked; a key that signed is replaced', schema: revokedAnswer },
       },
-      errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
-      execute({ params: { kid }, body: { reason, confirm }, administrator, writeAudit }) {
+      errors: ['key_unknown', 'confirmation_missing', 'confirmation_outgrown', 'authentication_insufficient'],
+      async execute({ params: { kid }, body: { reason, confirm }, administrator, writeAudit }) {
         requireConfirmed({ administrator, confirm }, recent);
+        if (typeof confirm === 'number') {
+          const { affectedSessions } = await issuer.preview({ claim: 'kid', value: kid, reason });
+          requireNotOutgrown(confirm, affectedSessions);
+        }
         return issuer.transaction(async (tx) => {
           const revocation = await tx.keys.revoke({ kid, reason });
           await writeAudit({ txn: revocation.txn, signingKid: revocation.signingKid });

@@ -1,9 +1,9 @@
 import type { Accounts } from '@rescind/accounts';
-import type { CutOffRequest, Issuer } from '@rescind/issuer';
+import type { CutOffRequest, Issuer, IssuerTransaction } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
 import type { TokenCheck } from '../http/caller.ts';
-import { requires } from '../scopes.ts';
+import { GRANTABLE_SCOPES, requires } from '../scopes.ts';
 import type { Administrator } from './administrators.ts';
 import { isGreater, requireScopes, requireWithin } from './administrators.ts';
 import type { CutoffBody } from './revocation-schemas.ts';
@@ -96,8 +96,11 @@ const OF_ONE: ReadonlySet<string> = new Set(['jti', 'sid', 'sub']);
 /** A command with its `confirm`. */
 export interface Confirmed {
   readonly administrator: Administrator;
-  readonly confirm: string | undefined;
+  readonly confirm: Confirmation | undefined;
 }
+
+/** `everybody`, or the number of sessions that the preview counted. */
+type Confirmation = 'everybody' | number;
 
 /**
  * Requires confirmation and a recent login for a command that may affect the tokens of more than one user.
@@ -106,6 +109,36 @@ export interface Confirmed {
 export function requireConfirmed({ administrator, confirm }: Confirmed, recent: RequireRecent): void {
   if (confirm === undefined) throw new RescindError('confirmation_missing');
   recent(administrator);
+}
+
+/**
+ * Requires that a command affects no more sessions than were confirmed. Without a number anything is confirmed.
+ * @throws RescindError `confirmation_outgrown`
+ */
+export function requireNotOutgrown(confirm: Confirmation | undefined, sessions: number): void {
+  if (typeof confirm !== 'number' || sessions <= confirm) return;
+  throw new RescindError('confirmation_outgrown', { publicDetail: `${sessions} sessions by now` });
+}
+
+/**
+ * Revokes what was previewed and confirmed. The preview is repeated before the transaction, because it may read every session; the
+ * sessions that end are counted in it.
+ * @throws RescindError `confirmation_outgrown`; nothing is revoked then
+ */
+export async function revokeConfirmed<T extends { readonly endedSessions: number }>(
+  issuer: Pick<Issuer, 'preview' | 'transaction'>,
+  { cutoffs, confirm }: { readonly cutoffs: readonly CutOffRequest[]; readonly confirm: Confirmation | undefined },
+  revoke: (tx: IssuerTransaction) => Promise<T>,
+): Promise<T> {
+  if (typeof confirm === 'number') {
+    const { sessions, affectedSessions } = await issuer.preview(cutoffs);
+    requireNotOutgrown(confirm, Math.max(sessions, affectedSessions));
+  }
+  return issuer.transaction(async (tx) => {
+    const done = await revoke(tx);
+    requireNotOutgrown(confirm, done.endedSessions);
+    return done;
+  });
 }
 
 interface MeantSource {
@@ -175,6 +208,23 @@ export function createRequireNoneGreater({ users, issuer, scopesOf }: GreaterSou
     const greater = users.listScoped().filter((sub) => isGreater(administrator, scopesOf(sub)));
     const affected = cutoffs.length === 0 ? [] : await issuer.affectedSubjects(cutoffs, greater);
     for (const sub of [...holders, ...named, ...affected]) requireWithin(administrator, scopesOf(sub));
+  };
+}
+
+type PreviewWithAdministrators = Awaited<ReturnType<Issuer['preview']>> & { readonly administrators: number };
+/** Previews cut-offs, and counts the administrators among the affected users. */
+export type PreviewCutOffs = (cutoffs: CutOffRequest | readonly CutOffRequest[]) => Promise<PreviewWithAdministrators>;
+
+/** Counts users with a scope of administration: whoever ends their sessions ends their access to the console, too. */
+export function createPreviewCutOffs({
+  users,
+  issuer,
+  scopesOf,
+}: Omit<GreaterSource, 'issuer'> & { readonly issuer: Pick<Issuer, 'affectedSubjects' | 'preview'> }): PreviewCutOffs {
+  return async (cutoffs) => {
+    const isAdministrator = (sub: string) => scopesOf(sub).some((scope) => GRANTABLE_SCOPES.has(scope));
+    const administrators = await issuer.affectedSubjects(cutoffs, users.listScoped().filter(isAdministrator));
+    return { ...(await issuer.preview(cutoffs)), administrators: administrators.length };
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { confirm, id, logPosition, millis, reason, receipt, why } from './schemas.ts';
+import { confirmCount, id, logPosition, millis, reason, receipt, why } from './schemas.ts';
 
 /** The default of `reason`. */
 export const DEFAULT_REASON = 'revoked_by_administrator';
@@ -45,11 +45,11 @@ export const revocationBody = z.strictObject({
   cutoffs,
   reason: reason.default(DEFAULT_REASON),
   why,
-  confirm,
+  confirm: confirmCount.optional(),
 });
 export const previewBody = z.strictObject({ cutoffs });
 export const emergencyBody = z.strictObject({
-  confirm: z.literal('everybody'),
+  confirm: confirmCount,
   reason: reason.default('emergency'),
   why,
 });
@@ -72,6 +72,7 @@ export const preview = z
       .int()
       .describe('An upper bound of the sessions with tokens that it would deny, whether they end or not'),
     affectedSubjects: z.int().describe('An upper bound of the users of those sessions'),
+    administrators: z.int().describe('An upper bound of the users among them who have a scope of administration'),
     tokensUntil: millis.nullable().describe('When the last token that it denies expires; null: never'),
   })
   .meta({ id: 'Preview' });

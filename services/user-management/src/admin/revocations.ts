@@ -4,8 +4,8 @@ import { NEVER, NO_SESSION } from '@rescind/revocation/cut-off';
 import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
-import type { RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
-import { cutoffRequests, holdersOf, requireMeant, targetsOf } from './revocation-rights.ts';
+import type { Confirmed, PreviewCutOffs, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
+import { cutoffRequests, holdersOf, requireMeant, revokeConfirmed, targetsOf } from './revocation-rights.ts';
 import type { CutoffBody } from './revocation-schemas.ts';
 import {
   DEFAULT_REASON,
@@ -33,11 +33,12 @@ export interface RevocationOperationsOptions {
   readonly router: AdminRouter;
   readonly recent: RequireRecent;
   readonly requireNoneGreater: RequireNoneGreater;
+  readonly previewCutOffs: PreviewCutOffs;
 }
 
 /** Revokes by any claim, previews and lists revocations, and revokes everything in an emergency. */
 export function revocationOperations(options: RevocationOperationsOptions): Operation[] {
-  const { issuer, name, router, recent, requireNoneGreater } = options;
+  const { issuer, name, router, recent, requireNoneGreater, previewCutOffs } = options;
   const revocations = router.area(AREA);
   const subOf = async (sid: string) => (await issuer.sessions.find(sid))?.sub;
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
@@ -45,13 +46,13 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
 
   /** @param requireAllowed is called in the transaction, because the affected users may change before it begins */
   const revoke = (
-    cutoffs: readonly CutOffRequest[],
+    confirmed: { readonly cutoffs: readonly CutOffRequest[] } & Pick<Confirmed, 'confirm'>,
     requireAllowed: () => Promise<void>,
     written: (details: { txn: string; endedSessions: number }) => Promise<void>,
   ) =>
-    issuer.transaction(async (tx) => {
+    revokeConfirmed(issuer, confirmed, async (tx) => {
       await requireAllowed();
-      const done = await tx.revoke(cutoffs);
+      const done = await tx.revoke(confirmed.cutoffs);
       // Its position in the log is known after the commit: readers of the audit find it by its txn.
       await written({ txn: done.txn, endedSessions: done.endedSessions });
       return done;
@@ -70,15 +71,16 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
         200: { description: 'A dry run: the preview', schema: preview },
         201: { description: 'Durable, and being published', schema: revocationAnswer },
       },
-      errors: ['confirmation_missing', 'authentication_insufficient'],
+      errors: ['confirmation_missing', 'confirmation_outgrown', 'authentication_insufficient'],
       targets: ({ body }) => targetsOf(body.cutoffs),
       async execute({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, writeAudit }) {
         const requested = await requests(cutoffs, reason);
-        if (dryRun !== 'false') return new DryRun(await issuer.preview(requested));
+        if (dryRun !== 'false') return new DryRun(await previewCutOffs(requested));
         const holders = await holdersOf(cutoffs, issuer);
         const others = requested.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
         const source = { subOf, holders, others, requireNoneGreater, recent };
-        return revoke(requested, () => requireMeant(requested, { administrator, confirm }, source), writeAudit);
+        const requireAllowed = () => requireMeant(requested, { administrator, confirm }, source);
+        return revoke({ cutoffs: requested, confirm }, requireAllowed, writeAudit);
       },
     }),
 
@@ -89,7 +91,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       summary: 'The sessions that a revocation would end',
       body: previewBody,
       responses: { 200: { description: 'The preview', schema: preview } },
-      read: async ({ body: { cutoffs } }) => issuer.preview(await requests(cutoffs)),
+      read: async ({ body: { cutoffs } }) => previewCutOffs(await requests(cutoffs)),
     }),
 
     revocations.query({
@@ -129,15 +131,15 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       summary: 'Emergency: ends every session and denies every token of the issuer; new logins work at once',
       body: emergencyBody,
       responses: { 201: { description: 'Durable, and being published', schema: revocationAnswer } },
-      errors: ['authentication_insufficient'],
+      errors: ['authentication_insufficient', 'confirmation_outgrown'],
       targets: () => ['everybody'],
-      execute({ body: { reason }, administrator, writeAudit }) {
+      execute({ body: { reason, confirm }, administrator, writeAudit }) {
         const cutoffs = [{ claim: 'iss', value: name, reason }];
         const requireAllowed = async () => {
           await requireNoneGreater(administrator, cutoffs);
           recent(administrator);
         };
-        return revoke(cutoffs, requireAllowed, writeAudit);
+        return revoke({ cutoffs, confirm }, requireAllowed, writeAudit);
       },
     }),
   ];

@@ -31,6 +31,13 @@ export const confirm = z
   .optional()
   .describe('Required for a command that may affect tokens of more than one user');
 
+/** As `confirm`, or the number of sessions that the preview counted, for a command that compares it. */
+export const confirmCount = z
+  .union([z.literal('everybody'), z.int().min(0)])
+  .describe(
+    'Required for a command that may affect tokens of more than one user. A number, the greater of `sessions` and `affectedSessions` of the preview, refuses the command if it would affect more by now',
+  );
+
 export const id = z.string().min(1).max(256);
 
 /** Milliseconds since 1970. */
