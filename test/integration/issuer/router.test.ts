@@ -151,7 +151,7 @@ describe.each(Object.entries(mounts))('%s', (_name, mount) => {
         400,
         'invalid_request',
       ],
-      ['JSON', '{"grant_type":"refresh_token"}', { 'content-type': 'application/json' }, 415, 'invalid_request'],
+      ['JSON', '{"grant_type":"refresh_token"}', { 'content-type': 'application/json' }, 400, 'invalid_request'],
       ['wrong Basic', 'grant_type=refresh_token', { authorization: 'Basic !' }, 401, 'invalid_client'],
       [
         'two credentials',

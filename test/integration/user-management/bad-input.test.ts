@@ -65,15 +65,19 @@ describe('bodies', () => {
     expect((await service.post('/login', USER)).status).toBe(200);
   });
 
-  test.each(['/oauth2/token', '/oauth2/revoke'])('a form to POST %s', async (path) => {
+  test.each(['/oauth2/token', '/oauth2/revoke', '/oauth2/introspect'])('a form to POST %s', async (path) => {
     const service = await openUserManagement();
     for (const [what, body, status] of formBodies) {
       const answer = await service.send(path, { method: 'POST', headers: form, body });
       expect([what, answer.status]).toEqual([what, status]);
       if (status === 400) expect(answer.body.error).toMatch(/^(invalid_request|unsupported_grant_type)$/);
     }
-    const answer = await service.send(path, { method: 'POST', headers: json, body: '{"token":"a"}' });
-    expect([answer.status, answer.body.code]).toEqual([415, 'media_type_wrong']);
+    const latin1 = { 'Content-Type': `${form['Content-Type']}; charset=latin1` };
+    for (const headers of [json, latin1, { ...form, 'Content-Encoding': 'gzip' }]) {
+      const { status, body, text } = await service.send(path, { method: 'POST', headers, body: '{"token":"a"}' });
+      expect([status, body.error, body.code]).toEqual([400, 'invalid_request', 'request_invalid']);
+      expect(text).toContain('application/x-www-form-urlencoded');
+    }
   });
 
   test('refuses credentials in the address', async () => {

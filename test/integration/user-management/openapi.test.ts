@@ -43,6 +43,16 @@ describe('the document', () => {
     }
   });
 
+  test('declares 415 for JSON bodies, and 400 alone for forms of OAuth', async () => {
+    const { document } = await published();
+    const declared = (path: string) => Object.keys(Object(document.paths[path]?.post).responses);
+    expect(declared('/login')).toEqual(expect.arrayContaining(['400', '413', '415']));
+    for (const path of ['/oauth2/token', '/oauth2/revoke', '/oauth2/introspect']) {
+      expect(declared(path)).toEqual(expect.arrayContaining(['400', '413']));
+      expect(declared(path)).not.toContain('415');
+    }
+  });
+
   test('is valid for client generators of other languages', async () => {
     const { ada } = await openAdministered();
     const { document } = await published();

@@ -58,7 +58,8 @@ export const PARAMETERS = {
 /**
  * Reads a form (`application/x-www-form-urlencoded`).
  * @param names the parameters to read
- * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`: a parameter twice, too long or malformed
+ * @throws RescindError `body_too_large`; `request_invalid`: another content type (RFC 6749 section 5.2 has no other status than 400 for a
+ *   malformed request), or a parameter twice, too long or malformed
  */
 export async function readForm(
   { rawHeaders }: IssuerRequest,
@@ -85,12 +86,19 @@ export async function readForm(
   return form;
 }
 
-function readFormText(rawHeaders: readonly string[], body: AsyncIterable<Uint8Array> | null): Promise<string> {
-  return readText(rawHeaders, body, {
-    type: 'application/x-www-form-urlencoded',
-    maxBytes: MAX_BODY_BYTES,
-    maxDroppedBytes: MAX_DROPPED_BYTES,
-  });
+const FORM = 'application/x-www-form-urlencoded';
+
+async function readFormText(rawHeaders: readonly string[], body: AsyncIterable<Uint8Array> | null): Promise<string> {
+  try {
+    return await readText(rawHeaders, body, {
+      type: FORM,
+      maxBytes: MAX_BODY_BYTES,
+      maxDroppedBytes: MAX_DROPPED_BYTES,
+    });
+  } catch (error) {
+    if (!(error instanceof RescindError) || error.code !== 'media_type_wrong') throw error;
+    throw new RequestRefused([{ path: '', message: `must be ${FORM}, in UTF-8, not compressed` }]);
+  }
 }
 
 function checkedResources(values: readonly string[]): readonly string[] {

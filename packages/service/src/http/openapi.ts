@@ -214,7 +214,9 @@ function codesOf(each: Operation): ErrorCode[] {
   if (each.security !== undefined) codes.push(...SECURITY_ERRORS[each.security]);
   if ((each.scopes ?? []).length > 0) codes.push('scope_insufficient');
   if (each.params !== undefined || each.query !== undefined) codes.push('request_invalid');
-  if (each.body !== undefined) codes.push('request_invalid', 'media_type_wrong', 'body_too_large');
+  if (each.body !== undefined) codes.push('request_invalid', 'body_too_large');
+  // Another body than a form is a malformed request there (RFC 6749 section 5.2).
+  if (each.body?.type === 'json') codes.push('media_type_wrong');
   return [...new Set(codes)];
 }
 
