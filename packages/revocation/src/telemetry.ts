@@ -95,6 +95,8 @@ const TEXTS: Readonly<Record<string, Text>> = {
     const why = CONNECTION_REASONS[String(fields.reason)]?.(fields) ?? String(fields.reason);
     return `the revocation log ${fields.url ?? ''} is not read: ${why}`;
   },
+  feed_log_differs: ({ url, configured, found }) =>
+    `the revocation log ${url ?? ''} is that of ${found}, and issuer is configured as ${configured}: they must be equal, character for character`,
   keys_fetch_failed: ({ source, url, error }) =>
     `the keys (${source}) cannot be fetched from ${url}: ${error}: ${NOT_REACHED}`,
   metadata_unusable: ({ error }) => `the metadata of the issuer cannot be used: ${error}`,

@@ -94,6 +94,30 @@ describe('doctor', () => {
     expect(await diagnose(asked, '--only', 'processes')).toEqual([0, 'tokens_not_for_it']);
   });
 
+  test('names the issuer that a running service reads when another one is configured', async () => {
+    const { environment, url } = await started();
+    const settings = {
+      ...{ ISSUER: `${url}/`, ISSUER_URL: url, PORT: '0', MANAGEMENT_PORT: '0', FEED_CLIENT_SECRET: FEED_SECRET },
+      DENYLIST_PATH: join(temporaryDirectory(), 'denylist.sqlite'),
+    };
+    const service = await openService(prices, settings, { write: () => undefined });
+    onTestFinished(() => service.close());
+    const RESCIND_MANAGEMENT = String(service.managementUrl);
+    const found = await waitFor(
+      'the finding',
+      async () => {
+        const { stdout } = await runRescind(['doctor', '--only', 'processes', '--json'], {
+          ...environment,
+          RESCIND_MANAGEMENT,
+        });
+        const { items } = JSON.parse(stdout) as { items: { code: string; cure: string }[] };
+        return items.find(({ code }) => code === 'health_transport');
+      },
+      20_000,
+    );
+    expect(found.cure).toContain(`set ISSUER of that process to ${url}, character by character (it is ${url}/)`);
+  });
+
   test('names a missing topic and an unsuitable setting of it', async () => {
     const { environment } = await started();
     const { brokers } = await broker();

@@ -117,6 +117,33 @@ test('refuses a token for another service, and one in the address', async () => 
   expect((await ask(prices, `/prices?access_token=${access}`)).status).toBe(400);
 });
 
+test.each([
+  ['a slash at its end', (url: string) => ({ issuer: `${url}/` })],
+  ['another name of the host', (url: string) => ({ issuer: url.replace('127.0.0.1', 'localhost') })],
+  ['https', (url: string) => ({ issuer: url.replace('http:', 'https:'), ISSUER_URL: url })],
+  ['another host', (url: string) => ({ issuer: 'https://accounts.example', ISSUER_URL: url })],
+])('names the configured issuer and the one that it reads when they differ by %s', async (_by, differing) => {
+  const user = await openUserManagement();
+  const { issuer, ...more } = differing(user.url);
+  const service = await openPrices(issuer, more);
+  const check = await waitFor('the check', async () => {
+    const { checks } = (await (await fetch(`${service.managementUrl}/readyz`)).json()) as {
+      checks: { name: string }[];
+    };
+    const found = checks.find(({ name }) => name === 'transport_http');
+    return found !== undefined && 'foundIssuer' in found && found;
+  });
+  const named = { configuredIssuer: issuer, foundIssuer: user.url };
+  expect(check).toMatchObject({ status: 'warn', state: 'connected', ...named });
+  const logged = (event: string) =>
+    service.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
+  const refused = async () =>
+    /bad_claims"[^\n]* ([3-9]|\d\d)$/m.test(await (await fetch(`${service.managementUrl}/metrics`)).text());
+  await waitFor('further heartbeats', refused, 10_000);
+  expect(logged('feed_log_differs')).toMatchObject([{ level: 'error', configured: issuer, found: user.url }]);
+  expect(logged('feed_records_bad')).toEqual([]);
+});
+
 test('listens, is not ready, and refuses tokens while the issuer cannot be reached', async () => {
   const prices = await openPrices('http://127.0.0.1:9');
   const health = await fetch(`${prices.managementUrl}/readyz`);

@@ -333,6 +333,12 @@ describe('a record that the log has not signed', () => {
     expect(decodeAs('bad', jws).reason).toBe(reason);
   });
 
+  it('reports the name of another log that the same key signs, unless it is too long', () => {
+    const named = (iss: string) => decodeAs('bad', sign({ ...payloadOf(good), iss })).foreignLog;
+    expect([named(OTHER), named('x'.repeat(257))]).toEqual([OTHER, undefined]);
+    expect(decodeAs('bad', foreign({ ...payloadOf(good), iss: OTHER })).foreignLog).toBe(undefined);
+  });
+
   it('reports the unknown key and the epoch that it claims', () => {
     const claimed = { kid: expect.any(String), epoch: EPOCH };
     expect(decodeAs('bad', stranger(payloadOf(good)))).toMatchObject({ reason: 'key_unknown', claimed });

@@ -29,7 +29,14 @@ const CURES: Readonly<Record<string, string>> = {
 /** Errors of a transport that credentials cure. */
 const REFUSED: ReadonlySet<unknown> = new Set(['unauthorized', 'forbidden']);
 
-function cureOf(family: string, { lastError }: HealthCheck): string {
+/** Errors of a transport that another address cures. */
+const MISSED: ReadonlySet<unknown> = new Set(['not_found', 'content_type_wrong', 'redirect_refused', 'unreachable']);
+
+function cureOf(family: string, { lastError, configuredIssuer, foundIssuer }: HealthCheck): string {
+  if (foundIssuer !== undefined)
+    return `set ISSUER of that process to ${foundIssuer}, character by character (it is ${configuredIssuer}), or correct the address from which it reads`;
+  if (family === 'transport' && MISSED.has(lastError))
+    return 'start user-management, or correct ISSUER_URL of that process (by default ISSUER): its public address';
   if (family === 'transport' && REFUSED.has(lastError))
     return 'correct FEED_CLIENT_ID and FEED_CLIENT_SECRET of that process, or register the reader: POST /admin/feed-clients';
   return CURES[family] ?? see('look at the log of that process', 'monitoring');

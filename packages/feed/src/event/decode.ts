@@ -5,7 +5,7 @@ import type { KeySet, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TransportRecord } from '../ports.ts';
 import { MAX_EVENT_BYTES } from './claims.ts';
-import { peekIsHeartbeat, peekKid, peekPosition } from './peek.ts';
+import { peekIsHeartbeat, peekIssuer, peekKid, peekPosition } from './peek.ts';
 import type { RecordReader } from './read.ts';
 import { createRecordReader, delivery } from './read.ts';
 import type {
@@ -222,9 +222,13 @@ export function bad(record: TransportRecord, reason: BadReason): BadRecord {
   return { kind: 'bad', ...delivery(record), reason };
 }
 
-/** A record of an unknown key has the claimed key, which the follower may fetch. */
+/** A record of an unknown key has the claimed key, which the follower may fetch; one of another log has the name of that. */
 export function badBecause(record: TransportRecord, error: unknown): BadRecord {
   const reason = badReason(error);
+  if (error instanceof RescindError && error.code === 'token_issuer_unknown') {
+    const foreignLog = peekIssuer(record.jws);
+    return { ...bad(record, reason), ...(foreignLog === undefined ? {} : { foreignLog }) };
+  }
   const kid = reason === 'key_unknown' ? peekKid(record.jws) : undefined;
   if (kid === undefined) return bad(record, reason);
   return { ...bad(record, reason), claimed: { kid, epoch: peekPosition(record.jws)?.epoch ?? null } };

@@ -52,6 +52,19 @@ export function peekPosition(jws: string): { readonly epoch: string | null; read
   }
 }
 
+/** Longer than any name of a log that is worth reading. */
+const MAX_ISSUER = 256;
+
+/** The claimed `iss` of a text; undefined without a usable one. */
+export function peekIssuer(jws: string): string | undefined {
+  try {
+    const { iss } = JSON.parse(payloadOf(jws).toString('utf8'));
+    return typeof iss === 'string' && iss.length <= MAX_ISSUER ? iss : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The claimed `txn` of a text, unverified; undefined without one, as in a heartbeat. */
 export function peekTxn(jws: string): string | undefined {
   try {

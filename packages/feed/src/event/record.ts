@@ -51,6 +51,8 @@ export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' 
 export interface BadRecord extends Delivered {
   readonly kind: 'bad';
   readonly reason: BadReason;
+  /** With `claims`: the `iss` of a signed record of another log than the configured one. */
+  readonly foreignLog?: string;
   /** With `key_unknown`: its claimed key and epoch, unverified. */
   readonly claimed?: { readonly kid: string; readonly epoch: string | null };
 }

@@ -38,7 +38,7 @@ interface FollowerConnectionOptions {
   readonly decoder: EventDecoder;
   readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
-  readonly transports: Pick<Transports, 'opened' | 'lost' | 'unsupported'>;
+  readonly transports: Pick<Transports, 'opened' | 'lost' | 'received' | 'unsupported'>;
   /** The telemetry of a transport that has none of its own. */
   readonly telemetry: Telemetry;
   /** Aborts when the follower closes. */
@@ -69,8 +69,11 @@ function openFollowerConnection(options: FollowerConnectionOptions): FollowerCon
     return () => gone || closing.aborted || generation !== of || requestedIn !== generation || requests !== request;
   }
 
-  const submit = (records: readonly DecodedRecord[], isStale: IsStale) =>
-    isStale() ? undefined : engine.submit({ kind: 'records', transport: id, records }, isStale);
+  const submit = (records: readonly DecodedRecord[], isStale: IsStale) => {
+    if (isStale()) return undefined;
+    transports.received(id, records);
+    return engine.submit({ kind: 'records', transport: id, records }, isStale);
+  };
 
   const pipeline = createPipeline(BATCH_RECORDS, CONCURRENT_BATCHES, async (batch: RecordBatch) => {
     const decoded = batch.isStale() ? [] : await bulk.decodeBatch(batch.records);

@@ -155,7 +155,9 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
       if (transport === 'primary' && record.live && notePrimary(draft, record)) getsOn = true;
     }
   }
-  logBadRecords(draft, transport, records.filter((record) => record.kind === 'bad').length);
+  // Those of another log are reported once, by name.
+  const ofNone = records.filter((record) => record.kind === 'bad' && record.foreignLog === undefined);
+  logBadRecords(draft, transport, ofNone.length);
   if (heard) {
     changeTransport(draft, transport, { receivedAt: at.monotonic, stalls: 0 });
     draft.answeredAt = at.monotonic;

@@ -1,5 +1,7 @@
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import { METRICS } from '@rescind/revocation/metrics';
+import { isSigned } from '../event/decode.ts';
+import type { DecodedRecord } from '../event/record.ts';
 import type { Feed, Transport } from '../ports.ts';
 import type { FollowerState, TransportRole, View } from './core.ts';
 import type { StoreFailure } from './engine.ts';
@@ -69,6 +71,8 @@ export function reportView(telemetry: Telemetry, view: View, { pendingRows }: St
 export interface Transports {
   opened(id: TransportRole): void;
   lost(id: TransportRole, reason: string): void;
+  /** Notes whose records it delivers: those of another log are ignored, and no view becomes ready by them. */
+  received(id: TransportRole, records: readonly DecodedRecord[]): void;
   /** It was reached, and its server knows no standby streams: an issuer of an earlier version. */
   unsupported(id: TransportRole): void;
   /** The purpose of its connection; null: there is none. */
@@ -77,11 +81,16 @@ export interface Transports {
   health(): HealthCheck[];
 }
 
+/** More logs than one key signs by mistake. */
+const MAX_REPORTED = 16;
+
 const RESTARTED = METRICS.rescind_feed_restarts_total.labels.reason;
 
 type ConnectionMode = 'reading' | 'standby' | null;
 
 interface TransportsOptions {
+  /** The configured name of the log. */
+  readonly log: string;
   readonly feed: Feed;
   readonly clock: Pick<Clock, 'now'>;
   readonly telemetry: Telemetry;
@@ -98,13 +107,24 @@ interface State {
   lastErrorAt: EpochMillis | null;
   /** Whether its server knows standby streams; null: it has not been asked for one. */
   knowsStandby: boolean | null;
+  /** The name of the log whose records it delivers instead of the configured one; null: of the configured one, or none. */
+  foreignLog: string | null;
 }
 
-export function openTransports({ feed, clock, telemetry }: TransportsOptions): Transports {
+export function openTransports({ log, feed, clock, telemetry }: TransportsOptions): Transports {
   const states = new Map<TransportRole, State>();
+  /** Names of other logs that were logged, each once: their records come each second. */
+  const reported = new Set<string>();
   for (const [id, transport] of [['primary', feed.primary] as const, ['fallback', feed.fallback] as const]) {
     if (transport === undefined) continue;
-    const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
+    const unknown = {
+      works: null,
+      since: null,
+      lastError: null,
+      lastErrorAt: null,
+      knowsStandby: null,
+      foreignLog: null,
+    };
     states.set(id, { transport, use: null, ...unknown });
     telemetry.gauge('rescind_transport_connected', 0, { transport: transport.name });
     for (const reason of RESTARTED)
@@ -130,6 +150,17 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
       if (state?.use === 'standby') state.knowsStandby = true;
     },
     lost: (id, reason) => void note(id, false, reason),
+    received(id, records) {
+      const state = states.get(id);
+      if (state === undefined) return;
+      const found = foreignLogOf(records);
+      if (found === undefined) return;
+      state.foreignLog = found;
+      if (found === null || reported.has(found) || reported.size >= MAX_REPORTED) return;
+      reported.add(found);
+      const { name: transport, endpoint } = state.transport;
+      telemetry.log('error', 'feed_log_differs', { transport, configured: log, found, ...endpoint });
+    },
     unsupported(id) {
       const state = note(id, true, null);
       if (state === undefined) return;
@@ -145,20 +176,33 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
       const state = states.get(id);
       if (state !== undefined) state.use = use;
     },
-    health: () => [...states.values()].map(checkOf),
+    health: () => [...states.values()].map((state) => checkOf(state, log)),
   };
 }
 
-/** `warn` while it does not work, and until its first attempt: an untried transport is not known to work. */
-function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
+/** The other log of which these records are; null: they are of the configured one; undefined: they show neither. */
+function foreignLogOf(records: readonly DecodedRecord[]): string | null | undefined {
+  let found: string | undefined;
+  for (const record of records) {
+    if (isSigned(record)) return null;
+    if (record.kind === 'bad') found ??= record.foreignLog;
+  }
+  return found;
+}
+
+/** `warn` while it does not work, until its first attempt (an untried transport is not known to work), and with records of another log. */
+function checkOf(of: State, log: string): HealthCheck {
+  const { transport, use, works, since, lastError, lastErrorAt, knowsStandby, foreignLog } = of;
   const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
   const isRead = use === 'reading';
   const check: HealthCheck = {
     name: `transport_${transport.name}`,
-    status: works === true ? 'pass' : 'warn',
+    status: works === true && foreignLog === null ? 'pass' : 'warn',
     state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standby') : 'disconnected',
     connected: works === true && (isRead || (use === 'standby' && knowsStandby === true)),
     ...(knowsStandby !== null && { standby: knowsStandby ? 'supported' : 'not_supported' }),
+    // The option `issuer` of a guard, the variable ISSUER of a service.
+    ...(foreignLog !== null && { configuredIssuer: log, foundIssuer: foreignLog }),
     since: timeOf(since),
     lastError,
     lastErrorAt: timeOf(lastErrorAt),

@@ -77,7 +77,7 @@ export function openFollower(options: FollowerOptions): Follower {
       else runEffect(effect, { connections, telemetry, clock, onReady });
     },
   });
-  const transports = openTransports({ feed, clock, telemetry });
+  const transports = openTransports({ log, feed, clock, telemetry });
   const connections = createFollowerConnections({
     feed,
     telemetry,
