@@ -56,11 +56,17 @@ export function createAdmin(settings: Settings, prompt: Prompt): Admin {
   const get: Admin['get'] = (path, query, headers = {}) => request('GET', path, { query, headers });
   return {
     get,
-    send: (method, path, body, headers = {}) =>
-      request(method, path, {
-        body: JSON.stringify(body),
-        headers: { ...headers, 'Content-Type': 'application/json' },
-      }),
+    async send(method, path, body, headers = {}) {
+      try {
+        return await request(method, path, {
+          body: JSON.stringify(body),
+          headers: { ...headers, 'Content-Type': 'application/json' },
+        });
+      } catch (error) {
+        // What changes something states why.
+        throw 'why' in body && error instanceof AnswerLost ? error.ofCommand() : error;
+      }
+    },
     async *stream(path, query, signal) {
       const headers = { Accept: 'application/x-ndjson', Authorization: await authorize() };
       const silence = createSilence(signal, settings.RESCIND_TIMEOUT);
@@ -125,6 +131,26 @@ async function* linesOf(response: Response, received: () => void): AsyncGenerato
   }
 }
 
+/** A request that may have been received: its answer did not arrive, or came from something in between. */
+class AnswerLost extends CliError {
+  /** The same, of a request that changes something. */
+  ofCommand(): CliError {
+    return new CliError('failed', 'answer_lost', `${this.message}; it may have been done nevertheless`, {
+      next: 'look before you repeat it: rescind revocations, events, or show of what it changes. A repeated revocation does no harm',
+      cause: this.cause,
+    });
+  }
+}
+
+/** Failures of the system before a request is sent. */
+const NOT_SENT: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
 /**
  * Sends a request, and follows no redirect.
  * @param timeout ms, or a signal that ends the request
@@ -157,7 +183,8 @@ function unreachable({ origin }: URL, error: unknown, timeout?: number | AbortSi
   const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   const late = typeof timeout === 'number' ? `no answer within ${timeout} ms` : 'no answer in time';
   const why = isLate ? late : (code ?? 'no connection');
-  return new CliError('failed', 'server_unreachable', `${origin} cannot be reached (${why})`, {
+  const Failure = NOT_SENT.has(code) ? CliError : AnswerLost;
+  return new Failure('failed', 'server_unreachable', `${origin} cannot be reached (${why})`, {
     next: 'rescind doctor',
     cause: error,
   });
@@ -210,7 +237,8 @@ async function readAnswer(response: Response, timeoutMs?: number): Promise<Json>
   const body = parse(text);
   if (response.ok && body !== undefined) return body;
   if (body === undefined || response.status < 400) {
-    throw new CliError(
+    const Failure = response.status >= 500 ? AnswerLost : CliError;
+    throw new Failure(
       'failed',
       'server_unexpected',
       `The server answered ${response.status} with something else than JSON`,

@@ -37,6 +37,14 @@ export function notePreview({ output }: Context, what: string, preview: Preview)
   output.note(`administrators among them: at most ${administrators}; it may log them out of the console`, 'red');
 }
 
+/** Writes of each ended session when and why it ended: a command that is repeated changes nothing more about it. */
+export function noteEnded({ output }: Context, sessions: readonly Json[]): void {
+  for (const { sid, endedAt, endReason } of sessions) {
+    if (typeof endedAt !== 'number') continue;
+    output.note(`session ${sid} has ended already, ${new Date(endedAt).toISOString()}: ${endReason}`);
+  }
+}
+
 const counted = (sessions: number, subjects: number): string =>
   `${sessions} ${sessions === 1 ? 'session' : 'sessions'} of ${subjects} ${subjects === 1 ? 'user' : 'users'}`;
 

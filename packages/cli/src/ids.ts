@@ -1,6 +1,6 @@
 import type { Admin, Json } from './admin.ts';
 import { itemsOf } from './admin.ts';
-import { CliError } from './errors.ts';
+import { CliError, usage } from './errors.ts';
 
 /** A shorter beginning of an id selects too many. */
 const LEAST_PREFIX = 8;
@@ -92,4 +92,20 @@ export async function findUser(admin: Admin, user: string): Promise<Json> {
     throw ambiguous(user, 'user', [`the sub ${owner.sub}`, `the name of ${namesake.sub}`]);
   }
   return owner ?? namesake ?? findByPrefix(admin, user, USER);
+}
+
+/** The options by which a user is selected. */
+interface UserFlags {
+  readonly user?: string | undefined;
+  readonly sub?: string | undefined;
+}
+
+/**
+ * The `sub` of `--user`, which is found, or of `--sub`, which is taken as it is; undefined without either.
+ * @throws CliError `usage` for both; `not_found`, `id_ambiguous`
+ */
+export async function findSub(admin: Admin, { user, sub }: UserFlags): Promise<string | undefined> {
+  if (user === undefined) return sub;
+  if (sub !== undefined) throw usage('Only one of --user and --sub');
+  return String((await findUser(admin, user)).sub);
 }

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { EXIT, runCli } from '@rescind/cli';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
@@ -219,6 +220,41 @@ describe('revoke', () => {
       'ended, ended_by_administrator',
     ]);
   });
+
+  test('reports that a lost answer leaves the outcome open, and that a repeated command had been done', async () => {
+    const { rescind, login, environment, adminUrl, accepts } = await started();
+    const { access, answer } = await login();
+    // Passes requests on, and closes the connection where the answer to a command would come.
+    const proxy = createServer(async (request, response) => {
+      const { method = 'GET', url = '', headers } = request;
+      const { authorization = '' } = headers;
+      const body = method === 'GET' ? {} : { body: await text(request) };
+      const init = { method, headers: { authorization, 'content-type': 'application/json' }, ...body };
+      const passed = await fetch(adminUrl + url, init);
+      if (url === '/admin/revocations' && method === 'POST') request.socket.destroy();
+      else response.writeHead(passed.status).end(await passed.text());
+    });
+    onTestFinished(() => void proxy.close());
+    await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
+    const { port } = proxy.address() as AddressInfo;
+    const [sid, prefix] = [String(answer.sid), String(answer.sid).slice(0, 8)];
+    const revoke = ['revoke', '--sid', prefix, '--reason', 'device_lost', '--why', 'a test', '--yes'];
+    const lost = await runRescind(revoke, { ...environment, RESCIND_SERVER: `http://127.0.0.1:${port}` });
+    expect([lost.exitCode, lost.stdout]).toEqual([1, '']);
+    expect(lost.stderr).toContain('it may have been done nevertheless [answer_lost]');
+    expect(await accepts(access)).toBe(401);
+    for (const again of [revoke, ['sessions', 'end', prefix, '--why', 'a test', '--yes']]) {
+      const { exitCode, stdout, stderr } = await rescind(...again);
+      expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/ended sessions\t0/)]);
+      expect(stderr).toContain(`session ${sid} has ended already, 20`);
+      expect(stderr).toContain(': device_lost');
+    }
+    const refused = await runRescind(revoke, {
+      ...environment,
+      RESCIND_SERVER: `http://127.0.0.1:${await freePort()}`,
+    });
+    expect(refused.stderr).toContain('[server_unreachable]');
+  });
 });
 
 describe('explain', () => {
@@ -289,6 +325,16 @@ describe('keys, clients and users', () => {
     expect((await rescind('clients', 'disable', 'web', '--why', 'a test', '--confirm', '2')).exitCode).toBe(0);
     expect(rowsOf((await rescind('clients')).stdout).find(({ client }) => client === 'web')?.state).toBe('disabled');
     expect((await rescind('clients', 'enable', 'web', '--why', 'a test', '--yes')).exitCode).toBe(0);
+  });
+
+  test('states before a third secret that the oldest one ends', async () => {
+    const { rescind, ada } = await started();
+    await ada.put('/admin/clients/reports', {
+      ...{ name: 'Reports', authMethod: 'client_secret_basic', mayIntrospect: true, policy: {}, why: 'a test' },
+    });
+    const add = () => rescind('clients', 'add-secret', 'reports', '--why', 'a test', '--yes');
+    expect([(await add()).stderr, (await add()).stderr]).toEqual(['', '']);
+    expect((await add()).stderr).toContain('reports has 2 secrets: the older one ends, even if it is still in use');
   });
 
   test('suspends and reinstates a user by name', async () => {

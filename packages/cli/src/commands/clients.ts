@@ -82,6 +82,14 @@ export const registerClients: Register = (program, run) => {
       .option('--yes', 'without a question')
       .action(
         run(async (context, id: string, { why, yes }: { why: string; yes?: boolean }) => {
+          if (verb === 'add-secret') {
+            const { secrets } = await context.admin().get(path(id));
+            if (Number(secrets) > 1)
+              context.output.note(
+                `${id} has ${secrets} secrets: the older one ends, even if it is still in use`,
+                'red',
+              );
+          }
           await requireYes(context, `${verb} ${id}`, { yes });
           const done = await context.admin().send('POST', `${path(id)}/${at}`, { why });
           context.output.record(

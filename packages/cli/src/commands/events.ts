@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 import type { Json } from '../admin.ts';
 import type { Context, Register } from '../context.ts';
-import { CliError } from '../errors.ts';
-import { findSid, findUser } from '../ids.ts';
+import { CliError, usage } from '../errors.ts';
+import { findSid, findSub } from '../ids.ts';
 import { writeList } from '../list.ts';
 import { readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
@@ -57,11 +57,9 @@ interface EventFlags {
 }
 
 async function events(context: Context, flags: EventFlags): Promise<undefined> {
-  const { user, sub: subOption, type, since, until, follow = false, limit } = flags;
-  if (user !== undefined && subOption !== undefined)
-    throw new CliError('usage', 'usage', 'Only one of --user and --sub');
-  if (follow && until !== undefined) throw new CliError('usage', 'usage', '--until excludes --follow');
-  const sub = user === undefined ? subOption : String((await findUser(context.admin(), user)).sub);
+  const { type, since, until, follow = false, limit } = flags;
+  if (follow && until !== undefined) throw usage('--until excludes --follow');
+  const sub = await findSub(context.admin(), flags);
   const sid = flags.sid === undefined ? undefined : await findSid(context.admin(), flags.sid);
   const filter = { sub, sid, type, since };
   if (follow) return followEvents(context, filter, limit);

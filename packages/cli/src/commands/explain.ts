@@ -4,7 +4,7 @@ import type { Json } from '../admin.ts';
 import type { Context, Register } from '../context.ts';
 import { CliError, usage } from '../errors.ts';
 import type { CliHost } from '../host.ts';
-import { findSid, findUser } from '../ids.ts';
+import { findSid, findSub } from '../ids.ts';
 import { collectClaim, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 import { localTime } from '../text.ts';
@@ -40,10 +40,9 @@ async function readToken(path: string, { stdin }: CliHost): Promise<string> {
 
 async function bodyOf(flags: ExplainFlags, { host, admin }: Context): Promise<object> {
   if (flags.tokenFile !== undefined) return { token: await readToken(flags.tokenFile, host) };
-  if (flags.user !== undefined && flags.sub !== undefined) throw usage('Only one of --user and --sub');
   const named = {
     sid: flags.sid === undefined ? undefined : await findSid(admin(), flags.sid),
-    sub: flags.user === undefined ? flags.sub : (await findUser(admin(), flags.user)).sub,
+    sub: await findSub(admin(), flags),
     jti: flags.jti,
     client_id: flags.client,
   };

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { Admin, Json } from '../admin.ts';
+import type { Json } from '../admin.ts';
 import type { ConfirmFlags, Preview } from '../confirm.ts';
-import { notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { noteEnded, notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
 import { CliError, usage } from '../errors.ts';
-import { findById, findUser } from '../ids.ts';
+import { findSession, findUser } from '../ids.ts';
 import { collect, collectClaim, readCount } from '../options.ts';
 import { awaitReceipts } from '../receipts.ts';
 
@@ -48,16 +48,15 @@ const withTargets = (command: Command): Command =>
 /** Claims whose cut-off concerns one user. */
 const NARROW: ReadonlySet<string> = new Set(['sid', 'sub', 'jti']);
 
-async function targetsOf(admin: Admin, flags: TargetFlags): Promise<Targets> {
+async function targetsOf(context: Context, flags: TargetFlags): Promise<Targets> {
+  const admin = context.admin();
   const soft = flags.keepSessions === true ? ({ endsSession: false } as const) : {};
-  const sessions = (flags.sid ?? []).map(async (sid) => {
-    const { sid: value } = await findById(admin, sid, { what: 'session', path: '/admin/sessions', member: 'sid' });
-    return { claim: 'sid', value: String(value) };
-  });
+  const sessions = await Promise.all((flags.sid ?? []).map((sid) => findSession(admin, sid)));
+  noteEnded(context, sessions);
   const users = await Promise.all((flags.user ?? []).map((user) => findUser(admin, user)));
   const names = new Map(users.map(({ sub, username }) => [sub, `user ${username} (sub ${sub})`]));
   const cutoffs: Cutoff[] = [
-    ...(await Promise.all(sessions)),
+    ...sessions.map(({ sid }) => ({ claim: 'sid', value: String(sid) })),
     ...users.map(({ sub }) => ({ claim: 'sub', value: String(sub), ...soft })),
     ...(flags.sub ?? []).map((value) => ({ claim: 'sub', value, ...soft })),
     ...(flags.client ?? []).map((value) => ({ claim: 'client_id', value, ...soft })),
@@ -97,7 +96,7 @@ interface RevokeFlags extends TargetFlags, ConfirmFlags {
 
 async function revoke(context: Context, flags: RevokeFlags): Promise<Exit | undefined> {
   const admin = context.admin();
-  const { cutoffs, what } = await targetsOf(admin, flags);
+  const { cutoffs, what } = await targetsOf(context, flags);
   const preview = () => previewOf(admin, cutoffs);
   if (flags.dryRun === true) {
     writePreview(context, await preview());
@@ -142,7 +141,7 @@ export const registerRevoke: Register = (program, run) => {
     .action(
       run(async (context, flags: TargetFlags) => {
         const admin = context.admin();
-        const { cutoffs } = await targetsOf(admin, flags);
+        const { cutoffs } = await targetsOf(context, flags);
         writePreview(context, await previewOf(admin, cutoffs));
         return undefined;
       }),

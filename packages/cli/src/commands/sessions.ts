@@ -1,7 +1,7 @@
 import type { Json } from '../admin.ts';
-import { notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { noteEnded, notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
-import { findSession, findUser } from '../ids.ts';
+import { findSession, findSub } from '../ids.ts';
 import { writeList } from '../list.ts';
 import { readCount, withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
@@ -28,7 +28,7 @@ interface ListFlags {
 }
 
 async function listSessions(context: Context, { user, client, ended = false, limit }: ListFlags): Promise<undefined> {
-  const sub = user === undefined ? undefined : String((await findUser(context.admin(), user)).sub);
+  const sub = await findSub(context.admin(), { user });
   return writeList(context, COLUMNS, { path: '/admin/sessions', query: { sub, client_id: client, ended }, limit });
 }
 
@@ -89,6 +89,7 @@ export const registerSessions: Register = (program, run) => {
         ) => {
           const admin = context.admin();
           const found = await Promise.all(sids.map((sid) => findSession(admin, sid)));
+          noteEnded(context, found);
           const cutoffs = found.map(({ sid }) => ({ claim: 'sid', value: String(sid) }));
           const what = `end ${found.length === 1 ? `session ${found[0]?.sid}` : `${found.length} sessions`}`;
           const preview = () => previewOf(admin, cutoffs);
