@@ -41,17 +41,17 @@ export interface AccountsOptions {
   /** The name of the service that an authenticator application shows, such as a host name. */
   readonly totpIssuer: string;
   /** How long a password may be set after a reset. Default 24 h. */
-  readonly resetTtlMs?: DurationMs;
+  readonly resetTtlMs?: DurationMs | undefined;
   /** How long the "this was not me" link of a notice is valid. Default 7 d. */
-  readonly notMeTtlMs?: DurationMs;
+  readonly notMeTtlMs?: DurationMs | undefined;
   /** The life of the session that a change of the password begins. Default 15 min. */
-  readonly accessTokenTtlMs?: DurationMs;
+  readonly accessTokenTtlMs?: DurationMs | undefined;
   /** Where notices to owners go. Without it none are written, and a deleted account is erased at once. */
-  readonly webhook?: Webhook;
+  readonly webhook?: Webhook | undefined;
   /** Default: that of the system. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Default: warnings and errors are written to standard error. */
-  readonly telemetry?: Telemetry;
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Users, passwords, second factors, known devices and notices, in the store and the transactions of an issuer. */

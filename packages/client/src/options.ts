@@ -9,27 +9,27 @@ export interface SessionOptions {
   /** The address of the issuer, as in `iss` of its tokens: `https:`, or `http:` on this machine. */
   readonly issuer: string;
   /** The id of this application at the issuer. Default `web`. */
-  readonly clientId?: string;
+  readonly clientId?: string | undefined;
   /** Default: `cookie` in a page, `body` elsewhere. */
-  readonly mode?: SessionMode;
+  readonly mode?: SessionMode | undefined;
   /** Where the session is stored: `'memory'` (default), `indexedDbStore()` of `@rescind/client/indexeddb`, or your own. */
-  readonly storage?: 'memory' | SessionStore;
+  readonly storage?: 'memory' | SessionStore | undefined;
   /** Origins that receive the access token, beside the issuer and the origin of the page: `['https://api.example']`. Default: none. */
-  readonly apis?: readonly string[];
+  readonly apis?: readonly string[] | undefined;
   /** The audience of the account endpoints. Default: the issuer followed by `/account`. */
-  readonly accountAudience?: string;
+  readonly accountAudience?: string | undefined;
   /** The latest time of a renewal: so long before the access token expires, in ms. Default 60 000, at most a quarter of its life. */
-  readonly leadMs?: number;
+  readonly leadMs?: number | undefined;
   /** Sends every request of the session. Default: `fetch` as it is when the session is created. */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
   /** Default: that of the platform. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** From 0 to 1, for jitter. Default `Math.random`. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
   /** When the application wakes, and whether its user is there. Default: the events of the page. */
-  readonly lifecycle?: Lifecycle;
+  readonly lifecycle?: Lifecycle | undefined;
   /** Default: Web Locks. */
-  readonly lock?: Lock;
+  readonly lock?: Lock | undefined;
 }
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
@@ -56,12 +56,15 @@ const CHECKS: Readonly<Record<keyof SessionOptions, Check>> = {
   lock: [isFunction, 'a function'],
 };
 
+/** The options of `createSession` that were given, none of them undefined. */
+export type GivenOptions = { readonly [Name in keyof SessionOptions]: Exclude<SessionOptions[Name], undefined> };
+
 /**
  * Own properties count; a value of `undefined` counts as absent.
  * @returns a copy
  * @throws TypeError that names the option, and what would be right
  */
-export function checkOptions(given: SessionOptions): SessionOptions {
+export function checkOptions(given: SessionOptions): GivenOptions {
   const prototype = Object.getPrototypeOf(Object(given));
   const options: Record<PropertyKey, unknown> = { ...given };
   if (prototype && prototype !== Object.prototype) fail('options', 'a plain object');
@@ -73,7 +76,7 @@ export function checkOptions(given: SessionOptions): SessionOptions {
     else if (!isRight(options[key])) fail(key, right);
   }
   if (options.mode === 'cookie' && !globals.document && !options.fetch) fail('mode', "'body' here");
-  return options as unknown as SessionOptions;
+  return options as unknown as GivenOptions;
 }
 
 function fail(name: string, right: string): never {

@@ -7,11 +7,11 @@ import { option, optionError, optionsOf, required } from '@rescind/revocation/op
 /** TLS to the brokers. Values are PEM texts, not paths. */
 export interface KafkaTls {
   /** Certificate authorities of the brokers. Default: those of Node. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** This client's certificate with its chain, where the brokers require one; requires `key`. */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /** The private key of `cert`, not encrypted. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** SASL credentials for the brokers. Without `ssl` the password crosses the network in plain text, and a warning is logged. */
@@ -29,13 +29,13 @@ export interface KafkaConnection {
   /** Bootstrap brokers, as `host:port`; they announce the others. */
   readonly brokers: readonly string[];
   /** The topic of the revocation log. Default `rescind.revocations`. */
-  readonly topic?: string;
+  readonly topic?: string | undefined;
   /** The client's name in the brokers' logs, quotas and consumer groups: letters, digits, `.`, `_`, `-`. */
   readonly clientId: string;
   /** `true`: TLS with Node's certificate authorities. Default: no TLS. */
-  readonly ssl?: boolean | KafkaTls;
+  readonly ssl?: boolean | KafkaTls | undefined;
   /** Default: no SASL. */
-  readonly sasl?: KafkaLogin;
+  readonly sasl?: KafkaLogin | undefined;
 }
 
 export interface CheckedConnection {

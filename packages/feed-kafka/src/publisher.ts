@@ -21,29 +21,28 @@ export interface PublisherOptions extends KafkaConnection {
   /** How long the topic must keep a record, in ms: the longest token life, clock tolerance and planned outage. */
   readonly minRetentionMs: DurationMs;
   /** Creates a missing topic, with `minRetentionMs` as its retention, if this user may. Default false: the topic is awaited. */
-  readonly createTopic?: boolean;
+  readonly createTopic?: boolean | undefined;
   /** How many copies of each record the topic must have at least. Default 1; 3 is usual in a cluster. */
-  readonly replicationFactor?: number;
+  readonly replicationFactor?: number | undefined;
   /** How many copies must be written before a record counts. Default 2 where there are three copies, else 1. */
-  readonly minInsyncReplicas?: number;
+  readonly minInsyncReplicas?: number | undefined;
   /** How long a publication is retried, in ms; then it is rejected. Default 30 000. */
-  readonly publishTimeoutMs?: DurationMs;
+  readonly publishTimeoutMs?: DurationMs | undefined;
   /** How often the topic's settings are checked, in ms. Default 300 000. */
-  readonly checkEveryMs?: DurationMs;
+  readonly checkEveryMs?: DurationMs | undefined;
   /** Default: the system's. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Default: warnings and errors are written to standard error. */
-  readonly telemetry?: Telemetry;
+  readonly telemetry?: Telemetry | undefined;
 }
 
+type Defaulted = 'log' | 'createTopic' | 'publishTimeoutMs' | 'checkEveryMs' | 'clock' | 'telemetry';
+
 /** The checked options of a publisher, with defaults. */
-interface PublisherSettings
-  extends Required<
-    Pick<PublisherOptions, 'log' | 'createTopic' | 'publishTimeoutMs' | 'checkEveryMs' | 'clock' | 'telemetry'>
-  > {
+type PublisherSettings = { readonly [Name in Defaulted]: NonNullable<PublisherOptions[Name]> } & {
   readonly connection: CheckedConnection;
   readonly requirements: TopicRequirements;
-}
+};
 
 const PUBLISH_TIMEOUT_MS: DurationMs = 30_000;
 const CHECK_EVERY_MS: DurationMs = 300_000;

@@ -12,18 +12,18 @@ import { openSession } from './session.ts';
 /** The options of `kafkaTransport`. */
 export interface KafkaTransportOptions extends KafkaConnection {
   /** Default: the system's. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Default: that of the reader which opens the transport. */
-  readonly telemetry?: Telemetry;
+  readonly telemetry?: Telemetry | undefined;
   /**
    * After how long without a heartbeat to the group the broker takes the partition away, in ms; a process that stands
    * still longer joins again. Default 30 000; the broker allows 6 000 to 1 800 000 unless set otherwise.
    */
-  readonly sessionTimeoutMs?: DurationMs;
+  readonly sessionTimeoutMs?: DurationMs | undefined;
   /** After how long without an answer to a fetch the client is replaced, in ms. Default 5 000. */
-  readonly stallMs?: DurationMs;
+  readonly stallMs?: DurationMs | undefined;
   /** How long connecting and joining the group may take, in ms. Default 15 000. */
-  readonly openingMs?: DurationMs;
+  readonly openingMs?: DurationMs | undefined;
 }
 
 export const SESSION_TIMEOUT_MS: DurationMs = 30_000;

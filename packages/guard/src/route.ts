@@ -69,7 +69,7 @@ export const routeShape: OptionShape<RoutePolicy> = {
  * Checks a route, and copies it. It checks the same object once only.
  * @throws TypeError naming what is wrong
  */
-export const checkedRoute = checkedOnce(optionsOf<RoutePolicy>('a route', routeShape));
+export const checkedRoute = checkedOnce<RoutePolicy>(optionsOf<RoutePolicy>('a route', routeShape));
 
 /** A route without requirements. One object, since a route is checked once by its identity. */
 export const ANY_ROUTE: RoutePolicy = Object.freeze({});

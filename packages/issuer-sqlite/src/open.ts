@@ -19,7 +19,7 @@ export interface SqliteStoreOptions {
    * The schema of the host's own tables in this file: each step takes them from one version (`user_version`) to the next, all of
    * them in one transaction when the store is opened. Default: `user_version` is left as it is.
    */
-  readonly schema?: readonly HostMigration[];
+  readonly schema?: readonly HostMigration[] | undefined;
 }
 
 /** The store of an issuer in one SQLite file, for one process. */

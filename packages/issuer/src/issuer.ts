@@ -50,7 +50,7 @@ export interface SubjectRecord {
   /** False: suspended, banned, … : no login, no refresh. */
   readonly active: boolean;
   /** Why it is not active: a stable word, returned only after the right password or with the right refresh token. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** Where `subject` reads: the transaction that mints, or what is committed. */
@@ -73,45 +73,45 @@ export interface IssuerOptions<Sql = unknown> {
    */
   subject(from: SubjectReads<Sql>, sub: string): SubjectRecord | undefined | Promise<SubjectRecord | undefined>;
   /** Where the relay puts events; closed with the issuer. Without one (embedded) readers use the HTTP transport. */
-  readonly publisher?: Publisher;
+  readonly publisher?: Publisher | undefined;
   /**
    * The clock that applies while the wall clock and the publisher's differ by more than 60 s. The operator sets it while the other one
    * is corrected. Default: neither, so the slower one applies and no token is minted until they agree.
    */
-  readonly trustedClock?: TrustedClock;
+  readonly trustedClock?: TrustedClock | undefined;
   /** Default: that of the system. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Default: warnings and errors are written to standard error. */
-  readonly telemetry?: Telemetry;
+  readonly telemetry?: Telemetry | undefined;
   /** Life of an access token. Default 15 minutes; whole seconds, 1 s to 24 h. */
-  readonly accessTokenTtlMs?: DurationMs;
+  readonly accessTokenTtlMs?: DurationMs | undefined;
   /** Absolute age of a session; no rotation moves it. Default 30 days. */
-  readonly refreshTokenTtlMs?: DurationMs;
+  readonly refreshTokenTtlMs?: DurationMs | undefined;
   /** A session not refreshed for so long ends. Default 7 days. */
-  readonly refreshIdleTtlMs?: DurationMs;
+  readonly refreshIdleTtlMs?: DurationMs | undefined;
   /** How long a refresh token whose response was lost may be used again. Default 10 s; 0: never; at most 60 s. */
-  readonly refreshGraceMs?: DurationMs;
+  readonly refreshGraceMs?: DurationMs | undefined;
   /**
    * How long the same is possible beyond the grace, while the successor has never been used: for a client that lost the response and
    * then slept. Default 24 h; 0: never; at most 7 days. A policy with a grace of 0 has none.
    */
-  readonly refreshRecoveryMs?: DurationMs;
+  readonly refreshRecoveryMs?: DurationMs | undefined;
   /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended again. Default 7 days. */
-  readonly eventRetentionMs?: DurationMs;
+  readonly eventRetentionMs?: DurationMs | undefined;
   /** How long the events of users are kept (`Issuer.userEvents`). Default 30 days; 1 h to 10 years. */
-  readonly userEventRetentionMs?: DurationMs;
+  readonly userEventRetentionMs?: DurationMs | undefined;
   /** When keys are changed, and what for. Default: each 30 days (events' each 90), RS256. */
-  readonly keyRotation?: KeyRotation;
+  readonly keyRotation?: KeyRotation | undefined;
   /**
    * Clients that are there without being registered; one registered under the same id takes its place. Default: `web`,
    * public.
    */
-  readonly clients?: readonly Client[];
+  readonly clients?: readonly Client[] | undefined;
   /**
    * The resource servers there are now: synchronous, called for each token. With it no token has another audience, and a
    * login without `audience` and `resource` is for all of them that have no scopes of their own. Default: any audience.
    */
-  resources?(): readonly ResourceServer[];
+  readonly resources?: (() => readonly ResourceServer[]) | undefined;
 }
 
 /**
@@ -288,7 +288,7 @@ export interface EventJwks extends Jwks {
 
 export interface VerifyOptions {
   /** Must be in the token's `aud`. Default: not compared. */
-  readonly audience?: string;
+  readonly audience?: string | undefined;
 }
 
 /** The options of `restoreIssuer`. */
@@ -298,21 +298,21 @@ export interface RestoreOptions
     'issuer' | 'store' | 'keysPath' | 'publisher' | 'eventRetentionMs' | 'keyRotation' | 'clock' | 'telemetry'
   > {
   /** Other issuers that this log speaks for: all their tokens issued until now are cut off by `iss`. Default none. */
-  readonly otherIssuers?: readonly OtherIssuer[];
+  readonly otherIssuers?: readonly OtherIssuer[] | undefined;
   /** Signed events or heartbeats that readers hold, beyond what the database has. Default: none. */
-  readonly proofs?: readonly string[];
+  readonly proofs?: readonly string[] | undefined;
   /**
    * Sets the issuer's clock to the wall clock, to an earlier time too, and every stored time that is later. All access tokens are
    * revoked, sessions continue, and every other issuer in the log is cut off by `iss`. Default: only where the
    * log shows that the clock was set after the backup.
    */
-  readonly setClock?: boolean;
+  readonly setClock?: boolean | undefined;
   /**
    * Where the clock is set, inside that transaction: the host makes times in its own tables that are later than `at` that time.
    * Waits for nothing but that transaction.
    * Default: nothing is called.
    */
-  lowerTimes?(at: EpochMillis): void | Promise<void>;
+  readonly lowerTimes?: ((at: EpochMillis) => void | Promise<void>) | undefined;
 }
 
 export interface OtherIssuer {

@@ -178,13 +178,13 @@ export const CREDENTIAL_REFUSALS = ['token_missing', 'request_invalid'] as const
 /** Details for operators: never a token, a password or a key, and never in a response. */
 export interface RescindErrorOptions extends ErrorOptions {
   /** What happened, for the log. Default: none. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** What is wrong with the request and what would be right, for its sender: nothing secret, nothing about others. Default: none. */
-  readonly publicDetail?: string;
+  readonly publicDetail?: string | undefined;
   /** A stable word for the sender, such as `suspended`: given only after a successful authentication. Default: none. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** Seconds after which a retry makes sense: `Retry-After` (RFC 9110 section 10.2.3). Default: none. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
 }
 
 /**

@@ -23,7 +23,7 @@ export interface JudgedToken {
 /** The options of `judge`. */
 export interface JudgeOptions {
   /** How far another issuer's clock may be ahead of the log's, in ms: errs on the strict side. Default 0. */
-  readonly skewMs?: DurationMs;
+  readonly skewMs?: DurationMs | undefined;
 }
 
 /** What the rows state about a token. */

@@ -42,6 +42,8 @@ export interface Documented {
   readonly comment: string;
   readonly isOption: boolean;
   readonly isOptional: boolean;
+  /** Whether its type has undefined, beside its absence (`exactOptionalPropertyTypes`). */
+  readonly acceptsUndefined: boolean;
   /** Whether it is a number, or may be one. */
   readonly isNumber: boolean;
 }
@@ -82,6 +84,7 @@ export function documentedNames(): Documented[] {
               comment: commentOf(one),
               isOption,
               isOptional: (one.flags & ts.SymbolFlags.Optional) !== 0,
+              acceptsUndefined: checker.isTypeAssignableTo(checker.getUndefinedType(), type),
               isNumber: (type.isUnion() ? type.types : [type]).some(({ flags }) => (flags & ts.TypeFlags.Number) !== 0),
             };
           }),

@@ -20,7 +20,7 @@ export interface AppLifecycleOptions {
   /** `AppState` of react-native. */
   readonly appState: AppState;
   /** The default export of @react-native-community/netinfo: a session that waits tries at once when the connection is back. Default: it tries by time. */
-  readonly netInfo?: NetInfo;
+  readonly netInfo?: NetInfo | undefined;
 }
 
 const has = (method: string) => (value: unknown) => typeof Object(value)[method] === 'function';

@@ -8,11 +8,11 @@ export interface FakeIssuerOptions {
   /** The clock of the issuer, and of the session that is tested. */
   readonly clock: Clock;
   /** The origin of the API that accepts its tokens. Default `https://api.example`. */
-  readonly api?: string;
+  readonly api?: string | undefined;
   /** Of access tokens. Default 900. */
-  readonly lifeSeconds?: number;
+  readonly lifeSeconds?: number | undefined;
   /** Default `body`. In `cookie` mode the issuer keeps the cookie of the browser itself. */
-  readonly mode?: SessionMode;
+  readonly mode?: SessionMode | undefined;
 }
 
 /** A request to the issuer (`path`), or to the API (its address). */

@@ -26,7 +26,11 @@ type Wired =
 
 /** The options of `createGuard`, except those that the kit provides. */
 export interface TestKitOptions
-  extends Omit<Partial<GuardOptions>, Wired | 'issuers' | 'introspection' | 'revocation'> {
+  extends Omit<GuardOptions, Wired | 'issuers' | 'introspection' | 'revocation' | 'issuer' | 'audience'> {
+  /** Default `https://issuer.test`. */
+  readonly issuer?: string | undefined;
+  /** Default `service`. */
+  readonly audience?: GuardOptions['audience'] | undefined;
   /** The time of the clock, ms. Default: now. */
   readonly at?: EpochMillis | undefined;
   /** The lifetime of tokens, in ms. Default 900 000. */

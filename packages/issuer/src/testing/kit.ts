@@ -9,7 +9,12 @@ import type { MemoryRows } from './memory/store.ts';
 import { memoryStore } from './memory/store.ts';
 
 /** The options of `openIssuer`, except those that the kit sets itself. */
-export interface TestIssuerOptions extends Partial<Omit<IssuerOptions<MemoryRows>, 'store' | 'keysPath' | 'clock'>> {
+export interface TestIssuerOptions
+  extends Omit<IssuerOptions<MemoryRows>, 'store' | 'keysPath' | 'clock' | 'issuer' | 'subject'> {
+  /** Default `https://issuer.test`. */
+  readonly issuer?: string | undefined;
+  /** Default: every user is active, without claims. */
+  readonly subject?: IssuerOptions<MemoryRows>['subject'] | undefined;
   /** The time at which the clock stands, ms since 1970. Default: now. */
   readonly at?: EpochMillis | undefined;
 }

@@ -17,13 +17,16 @@ export type OptionShape<T extends object> = {
     : RequiredOption<T[K]>;
 };
 
+/** Options as their check returns them: an option whose value was undefined is absent. */
+type Checked<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };
+
 /** The check of an options object. It is an `OptionCheck` too, for options inside of options. */
 export interface OptionsCheck<T extends object> {
   /**
    * @returns a frozen copy without a prototype, which later changes of `given` do not reach
    * @throws TypeError that names the option and what would be right, or the option whose name is nearest to an unknown one
    */
-  (given: unknown, path?: string): Readonly<T>;
+  (given: unknown, path?: string): Checked<T>;
   /** The checks that it is made of, by option. */
   readonly shape: OptionShape<T>;
 }
@@ -49,7 +52,7 @@ export function optionsOf<T extends object>(owner: string, shape: OptionShape<T>
     ]),
   );
 
-  function check(given: unknown, path = ''): Readonly<T> {
+  function check(given: unknown, path = ''): Checked<T> {
     const found = ownValues(given, path === '' ? `the argument of ${owner}` : path, 'a plain object of options');
     const prefix = path === '' ? '' : `${path}.`;
     for (const name of found.keys()) if (!checks.has(name)) throw unknownOption(`${prefix}${name}`, name);
@@ -57,7 +60,7 @@ export function optionsOf<T extends object>(owner: string, shape: OptionShape<T>
     for (const [name, { check: checkOne, isRequired }] of checks) {
       if (found.has(name) || isRequired) copy[name] = checkOne(found.get(name), `${prefix}${name}`);
     }
-    return Object.freeze(copy) as Readonly<T>;
+    return Object.freeze(copy) as Checked<T>;
   }
 
   function unknownOption(path: string, name: string): TypeError {
