@@ -16,10 +16,11 @@ export interface OpenTelemetryApi {
           readonly links: { context: SpanContext }[];
         },
         context: never,
-      ): { end(endTime: number): void };
+      ): { spanContext(): SpanContext; end(endTime: number): void };
     };
     setSpanContext(context: never, spanContext: SpanContext): object;
-    getActiveSpan(): { spanContext(): SpanContext } | undefined;
+    /** `addLink`: since version 1.9 of the API. */
+    getActiveSpan(): { spanContext(): SpanContext; addLink?(link: { context: SpanContext }): unknown } | undefined;
   };
 }
 
@@ -74,7 +75,7 @@ const isFunction = (value: unknown) => typeof value === 'function';
 
 /**
  * Returns the member `step` of a `Telemetry`, which records each step of a revocation as a span. All spans of one revocation are in
- * one trace, whose id is the id of the revocation in hexadecimal. `rescind.revoke` links to the span of the request, if one is active.
+ * one trace, whose id is the id of the revocation in hexadecimal. `rescind.revoke` and the span of the request, if one is active, link to each other.
  * @param api the module `@opentelemetry/api` (`import * as api from '@opentelemetry/api'`); the SDK that it has been given decides what
  * is sampled and where it is exported
  * @throws TypeError for anything but that module
@@ -83,13 +84,14 @@ export function openTelemetry(api: OpenTelemetryApi): { step(step: RevocationSte
   const { ROOT_CONTEXT, trace } = openTelemetryApi(api, 'api');
   return {
     step({ name, txn, startMs, endMs, epoch, seq }: RevocationStep) {
-      const active = name === 'rescind.revoke' ? trace.getActiveSpan()?.spanContext() : undefined;
-      const links = active === undefined ? [] : [{ context: active }];
+      const request = name === 'rescind.revoke' ? trace.getActiveSpan() : undefined;
+      const links = request === undefined ? [] : [{ context: request.spanContext() }];
       const attributes = { 'rescind.txn': txn, 'rescind.epoch': epoch, 'rescind.seq': seq };
       const context = trace.setSpanContext(ROOT_CONTEXT as never, contextOf(txn));
       const span = trace
         .getTracer('rescind')
         .startSpan(name, { startTime: startMs, attributes, links }, context as never);
+      request?.addLink?.({ context: span.spanContext() });
       span.end(endMs);
     },
   };

@@ -1,4 +1,5 @@
 import * as api from '@opentelemetry/api';
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { openTelemetry, traceparentOf } from '@rescind/revocation/open-telemetry';
 import { expect, test } from 'vitest';
 
@@ -13,6 +14,35 @@ test('an id that is not of 16 bytes gets a trace id too, always the same', () =>
     expect(traceparentOf(txn)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     expect(traceparentOf(txn)).toBe(traceparentOf(txn));
   }
+});
+
+test('the span of the request and that of the revocation link to each other', () => {
+  const exporter = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  const request = provider.getTracer('http').startSpan('POST /logout');
+  const { trace, ROOT_CONTEXT } = api;
+  const setSpanContext = trace.setSpanContext.bind(trace);
+  const { step } = openTelemetry({
+    ROOT_CONTEXT,
+    trace: { getTracer: (name) => provider.getTracer(name) as never, setSpanContext, getActiveSpan: () => request },
+  });
+  for (const name of ['rescind.revoke', 'rescind.publish', 'rescind.apply'] as const)
+    step({ name, txn: TXN, startMs: 1, endMs: 2, epoch: 'e', seq: 1 });
+  request.end();
+
+  const [revoke, ...others] = exporter.getFinishedSpans();
+  const linked = exporter
+    .getFinishedSpans()
+    .map(({ name, links }) => [name, links.map(({ context }) => context.spanId)]);
+  expect(linked).toEqual([
+    ['rescind.revoke', [request.spanContext().spanId]],
+    ['rescind.publish', []],
+    ['rescind.apply', []],
+    ['POST /logout', [revoke?.spanContext().spanId]],
+  ]);
+  expect(others.slice(0, 2).map((span) => span.spanContext().traceId)).toEqual(
+    Array(2).fill(revoke?.spanContext().traceId),
+  );
 });
 
 test('a module without an SDK records nothing and throws nothing', () => {
