@@ -44,6 +44,12 @@ const LEVELS: Readonly<Record<number, LogLevel>> = {
   [kafkajs.logLevel.INFO]: 'debug',
 };
 
+/** Errors that pass with the start of a broker or of a topic, as kafkajs writes them. What lasts has a reason of ours (`topic_missing`). */
+const PASSING: ReadonlySet<unknown> = new Set([
+  'This server does not host this topic-partition',
+  'The group coordinator is not available',
+]);
+
 /** A line is not repeated within this time: while Kafka is unreachable each attempt has a client of its own that logs the same. */
 const REPEAT_AFTER_MS: DurationMs = 600_000;
 /** Greatest number of remembered lines: more than a cluster has brokers and causes. */
@@ -80,7 +86,7 @@ export function createClient(
   let destroyed = false;
 
   const log = ({ level, namespace, log: entry }: LogEntry) => {
-    const ourLevel = LEVELS[level];
+    const ourLevel = PASSING.has(entry.error) ? 'debug' : LEVELS[level];
     if (destroyed || ourLevel === undefined) return;
     if (ourLevel !== 'debug' && isRepeated(telemetry, `${connection.clientId} ${namespace} ${entry.message}`)) {
       telemetry.count('rescind_kafka_client_lines_dropped_total');

@@ -112,6 +112,18 @@ const TEXTS: Readonly<Record<string, Text>> = {
   clock_differs: ({ aheadMs }) =>
     `the clock of this machine is ${seconds(Math.abs(Number(aheadMs)))} ${Number(aheadMs) > 0 ? 'ahead of' : 'behind'} the issuer's: set both by a time server`,
   kafka_lost: ({ reason }) => `Kafka is not read (${reason}): check brokers, ssl and sasl, and that the topic is there`,
+  kafka_client: ({ message, broker, error }) =>
+    `the client of Kafka reports: ${[message, error, broker].filter(Boolean).join(', ')}`,
+  feed_lost: ({ transport, reason }) =>
+    `the log is no longer read by ${transport} (${reason}), which is tried again until it is`,
+  feed_fallback_started: ({ reason }) => `the log is read by the fallback transport: ${reason} of the primary one`,
+  feed_records_bad: ({ transport, reasons }) =>
+    `records of the log by ${transport} are refused (${reasons}): nobody but the issuer may write there`,
+  report_failed: ({ result, error }) =>
+    `the issuer does not get the reports of this instance (${result}: ${error}): its receipts are late, and nothing else`,
+  metadata_unreachable: ({ error }) => `the metadata of the issuer cannot be fetched: ${error}`,
+  feed_heartbeat_ahead: ({ aheadMs }) =>
+    `a heartbeat of the log is ${seconds(aheadMs)} ahead of this machine's clock, and does not count`,
   feed_commit_failed: ({ error }) => `the denylist cannot be written: ${error}`,
 };
 

@@ -12,6 +12,8 @@ import { ask, freshPath } from './setting.ts';
 
 const FILE = fileURLToPath(new URL('./ten-lines.ts', import.meta.url));
 const DEADLINE_MS = 30_000;
+/** A line that is fields, and no sentence. */
+const FIELDS_ALONE = /^rescind: warning: \w+=/m;
 
 function start(issuer: TestIssuer, wrong: Record<string, unknown> = {}) {
   const right = {
@@ -63,13 +65,19 @@ describe('the service of ten-lines.ts writes to standard error', () => {
     const service = start(await openTestIssuer(), { issuer: 'http://127.0.0.1:9' });
     await lineWith(service, 'http://127.0.0.1:9', 'cannot be fetched', 'check issuer');
     await lineWith(service, 'http://127.0.0.1:9/revocations', 'cannot be reached');
+    await lineWith(service, 'no longer read by http (unreachable)', '[feed_lost]');
+    await lineWith(service, '[metadata_unreachable]');
+    expect(service.output()).not.toMatch(FIELDS_ALONE);
   });
 
   test('another name of the issuer, with both values', async () => {
     const issuer = await openTestIssuer();
     issuer.metadata = { jwks_uri: `${issuer.url}/.well-known/jwks.json` };
     const other = issuer.url.replace('127.0.0.1', 'localhost');
-    await lineWith(start(issuer, { issuer: other }), issuer.url, other);
+    const service = start(issuer, { issuer: other });
+    await lineWith(service, issuer.url, other);
+    await lineWith(service, `configured as ${other}`, '[feed_log_differs]');
+    expect(service.output()).not.toMatch(FIELDS_ALONE);
   });
 
   test('another name of the issuer without metadata, at its first token', async () => {

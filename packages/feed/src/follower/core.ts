@@ -1,5 +1,6 @@
 import type { LogState } from '@rescind/revocation/log-state';
 import { prunableBefore } from '@rescind/revocation/log-state';
+import type { DecodedRecord } from '../event/record.ts';
 import type { StartPosition } from '../ports.ts';
 import { ageAtStart, ageOf } from './core/age.ts';
 import type { Draft, FollowerSettings } from './core/draft.ts';
@@ -155,9 +156,7 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
       if (transport === 'primary' && record.live && notePrimary(draft, record)) getsOn = true;
     }
   }
-  // Those of another log are reported once, by name.
-  const ofNone = records.filter((record) => record.kind === 'bad' && record.foreignLog === undefined);
-  logBadRecords(draft, transport, ofNone.length);
+  logBadRecords(draft, transport, records);
   if (heard) {
     changeTransport(draft, transport, { receivedAt: at.monotonic, stalls: 0 });
     draft.answeredAt = at.monotonic;
@@ -171,9 +170,17 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
   evaluate(draft);
 }
 
-function logBadRecords(draft: Draft, transport: TransportRole, bad: number): void {
-  if (bad > 0)
-    log(draft, 'warn', 'feed_records_bad', { transport: transportOf(draft.settings, transport).name, records: bad });
+/** Those of another log are reported once, by name (`feed_log_differs`). */
+function logBadRecords(draft: Draft, transport: TransportRole, records: readonly DecodedRecord[]): void {
+  const reasons = records.flatMap((record) =>
+    record.kind === 'bad' && record.foreignLog === undefined ? [record.reason] : [],
+  );
+  if (reasons.length === 0) return;
+  log(draft, 'warn', 'feed_records_bad', {
+    transport: transportOf(draft.settings, transport).name,
+    records: reasons.length,
+    reasons: [...new Set(reasons)].sort().join(' '),
+  });
 }
 
 const CLOSED_TRANSPORT: TransportState = {
