@@ -1,8 +1,10 @@
+import { openPublisher } from '@rescind/feed-kafka';
 import { openIssuer } from '@rescind/issuer';
-import { errorHandler, issuerRouter } from '@rescind/issuer/express';
+import { errorHandler, issuerProbes, issuerRouter } from '@rescind/issuer/express';
+import type { LoginTelemetry } from '@rescind/issuer/http';
+import { createTelemetry } from '@rescind/issuer/http';
 import { sqliteStore } from '@rescind/issuer-sqlite';
-import type { Telemetry } from '@rescind/revocation';
-import { RescindError, standardErrorTelemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import express from 'express';
 import { addAccountEndpoints, textOf } from './account-endpoints.ts';
 import { createUsers, TABLE, toSubject } from './users.ts';
@@ -15,24 +17,30 @@ export interface LoginServiceOptions {
   readonly keysPath: string;
   /** The services that may read the log of revocations: client ids and secrets. */
   readonly feedClients: Readonly<Record<string, string>>;
-  /** Default: lines of JSON on standard error. */
-  readonly telemetry?: Telemetry;
+  /** The brokers of Kafka, to which the log is published. Without them services read it from this service. */
+  readonly brokers?: readonly string[] | undefined;
+  /** Default: warnings on standard error, metrics in memory. */
+  readonly telemetry?: LoginTelemetry;
 }
+
+/** The topic keeps an event as long as a service that reads it may be down. */
+const KAFKA = { clientId: 'login', minRetentionMs: 7 * 24 * 3_600_000, createTopic: true };
 
 export type LoginService = Awaited<ReturnType<typeof openLoginService>>;
 
 /** A login service with its own table of users. The router of the issuer serves tokens, keys, metadata and the log. */
 export async function openLoginService(options: LoginServiceOptions) {
-  const { url, databasePath, keysPath, feedClients, telemetry = standardErrorTelemetry } = options;
+  const { url, databasePath, keysPath, feedClients, brokers, telemetry = createTelemetry() } = options;
   const store = sqliteStore({ path: databasePath, schema: [TABLE] });
   const clients = [{ clientId: 'shop', name: 'The shop', authMethod: 'none', audience: ['orders'] }] as const;
   const subject = (_from: unknown, id: string) => toSubject(users.byId(id));
-  const issuer = await openIssuer({ issuer: url, store, keysPath, telemetry, subject, clients });
+  const publisher = brokers && openPublisher({ ...KAFKA, brokers, log: url, telemetry });
+  const issuer = await openIssuer({ issuer: url, store, keysPath, telemetry, subject, clients, publisher });
   const users = createUsers(store.sql, issuer);
   const scopes = ['orders', 'orders:write'];
   const router = issuerRouter(issuer, { feedClients, defaultClientId: 'shop', scopes, telemetry });
   const app = express();
-  app.use(router, express.json());
+  app.use(issuerProbes(issuer, { telemetry, checks: () => publisher?.health() ?? [] }), router, express.json());
 
   app.post('/login', async ({ body, ip, headers }, response) => {
     const user = await users.verify(textOf(body, 'email'), textOf(body, 'password'));

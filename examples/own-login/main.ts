@@ -5,6 +5,7 @@ const service = await openLoginService({
   url: process.env.ISSUER ?? `http://localhost:${port}`,
   databasePath: process.env.DATABASE_PATH ?? '.data/own-login/login.sqlite',
   keysPath: process.env.KEYS_PATH ?? '.data/own-login/keys',
+  brokers: process.env.KAFKA_BROKERS?.split(','),
   feedClients: JSON.parse(process.env.FEED_CLIENTS ?? '{}'),
 });
 // `FIRST_USER='ada@example.com secret words'`: a first user.

@@ -1,5 +1,7 @@
 import type { View } from '@rescind/feed/follower';
 import type { HealthCheck } from '@rescind/revocation';
+import type { ProbeResponse } from '@rescind/revocation/host-telemetry';
+import { createProbe } from '@rescind/revocation/host-telemetry';
 import { createHealthMetrics } from '@rescind/revocation/metrics';
 import type { VerifiedToken } from '@rescind/token';
 import { createVerifiedTokenCache } from './cache/verified-token-cache.ts';
@@ -15,8 +17,6 @@ import { freshnessOf, knownAge, startMaintenance } from './maintenance.ts';
 import { createOnline } from './online.ts';
 import type { GuardOptions, GuardSettings } from './options.ts';
 import { toSettings } from './options.ts';
-import type { ProbeResponse } from './probes.ts';
-import { createProbe } from './probes.ts';
 import type { RoutePolicy } from './route.ts';
 import { ANY_ROUTE, checkedRoute } from './route.ts';
 import type { TokenWatcher, WatchedToken } from './sockets/live-tokens.ts';

@@ -1,3 +1,4 @@
+export type { ProbeResponse, TelemetryOption } from '@rescind/revocation/host-telemetry';
 export { bearerChallenge as challengeOf } from '@rescind/revocation/http';
 export type { VerifiedToken } from '@rescind/token';
 export type { Accepted, Decision, Refused, Revoked } from './decision.ts';
@@ -7,9 +8,7 @@ export { createGuard } from './guard.ts';
 export type { IntrospectionOptions } from './introspection/options.ts';
 export type { IssuerOptions } from './issuer-options.ts';
 export type { GuardOptions } from './options.ts';
-export type { ProbeResponse } from './probes.ts';
 export { profiles } from './profiles.ts';
 export type { RoutePolicy, StalePolicy } from './route.ts';
 export { requireOfRoute } from './route.ts';
-export type { TelemetryOption } from './telemetry.ts';
 export type { Claims } from './trusted-issuer.ts';

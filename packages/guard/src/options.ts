@@ -3,6 +3,8 @@ import type { InstanceOptions } from '@rescind/feed/follower';
 import { feedOptions, instanceOptions } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
+import type { ExposedMetrics, TelemetryOption } from '@rescind/revocation/host-telemetry';
+import { telemetryOption, toHostTelemetry } from '@rescind/revocation/host-telemetry';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Fetch } from '@rescind/token';
@@ -15,8 +17,6 @@ import type { StalePolicy } from './route.ts';
 import { requireIntrospection, stalePolicyOption } from './route.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
 import { softExpiryOption } from './soft-expiry.ts';
-import type { ExposedMetrics, TelemetryOption } from './telemetry.ts';
-import { telemetryOption, toGuardTelemetry } from './telemetry.ts';
 
 /** Limits of the cache of verified tokens. */
 interface CacheOptions {
@@ -170,7 +170,7 @@ export function toSettings(given: GuardOptions): GuardSettings {
     degradedAfterMs: options.degradedAfterMs ?? DEGRADED_AFTER_MS,
     cache: toCacheLimits(options.cache ?? {}),
     clock: options.clock ?? systemClock,
-    ...toGuardTelemetry(options.telemetry),
+    ...toHostTelemetry(options.telemetry ?? {}, 'guard'),
   };
 }
 

@@ -1,11 +1,16 @@
-import type { Fields, LogLevel, Telemetry } from '@rescind/revocation';
-import { standardErrorTelemetry } from '@rescind/revocation';
-import type { MetricStore } from '@rescind/revocation/metrics';
-import { createMetricStore, METRICS_CONTENT_TYPE } from '@rescind/revocation/metrics';
-import type { OpenTelemetryApi } from '@rescind/revocation/open-telemetry';
-import { openTelemetry, openTelemetryApi } from '@rescind/revocation/open-telemetry';
-import type { OptionCheck } from '@rescind/revocation/options';
-import { optionError } from '@rescind/revocation/options';
+import type { MetricGroup } from './metrics/catalogue.ts';
+import type { MetricStore } from './metrics/store.ts';
+import { createMetricStore, METRICS_CONTENT_TYPE } from './metrics/store.ts';
+import type { OpenTelemetryApi } from './open-telemetry.ts';
+import { openTelemetry, openTelemetryApi } from './open-telemetry.ts';
+import type { OptionCheck } from './options/checks.ts';
+import { optionError } from './options/checks.ts';
+import type { ExposedMetrics } from './probes.ts';
+import type { Fields, LogLevel, Telemetry } from './telemetry.ts';
+import { standardErrorTelemetry } from './telemetry.ts';
+
+export type { ExposedMetrics, Probe, ProbeResponse } from './probes.ts';
+export { createProbe } from './probes.ts';
 
 /** A logger such as that of pino: methods by level, with an object of fields. */
 type Logger = { readonly [Level in LogLevel]: (fields: object) => void };
@@ -18,28 +23,23 @@ interface MetricRegistry {
 }
 
 /** Parts of the option `telemetry`, each optional. */
-interface TelemetryParts {
+export interface TelemetryParts {
   /** Default: warnings and errors on standard error. */
   readonly logger?: Logger | undefined;
   /** Default: metrics in memory, for `/metrics`. */
   readonly registry?: MetricRegistry | undefined;
-  /** The module `@opentelemetry/api`: applied revocations become spans. Default: none. */
+  /** The module `@opentelemetry/api`: steps of revocations become spans. Default: none. */
   readonly openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 /**
  * What the option `telemetry` accepts: a logger, a registry, parts by name, or an implementation of `Telemetry`. Without a logger, warnings and errors are
- * written to standard error. Without a registry, the guard keeps metrics in memory for `/metrics`.
+ * written to standard error. Without a registry, metrics are kept in memory for `/metrics`.
  */
 export type TelemetryOption = Telemetry | Logger | MetricRegistry | TelemetryParts;
 
-/** The metrics that `/metrics` exposes. */
-export interface ExposedMetrics {
-  readonly contentType: string;
-  text(): string | Promise<string>;
-}
-
-export interface GuardTelemetry {
+/** What a part of a process reports to. */
+export interface HostTelemetry {
   readonly telemetry: Telemetry;
   /** Undefined: the caller's `Telemetry` has the metrics. */
   readonly metrics: ExposedMetrics | undefined;
@@ -69,12 +69,17 @@ export const telemetryOption: OptionCheck<TelemetryOption> = (value, path) => {
   throw optionError(path, EXPECTED, value);
 };
 
-/** @param given checked */
-export function toGuardTelemetry(given: TelemetryOption = {}): GuardTelemetry {
+/**
+ * Returns the telemetry of a part of a process.
+ * @param given checked by `telemetryOption`
+ * @param group the part, whose metrics are registered at once
+ */
+export function toHostTelemetry(given: TelemetryOption, group: MetricGroup): HostTelemetry {
   if (isTelemetry(given)) return { telemetry: given, metrics: undefined };
   const { logger, registry, openTelemetry: api } = partsOf(given);
   const log = logger === undefined ? standardErrorTelemetry.log : logBy(logger);
   const store = registry === undefined ? createStore(log) : storeOf(registry, log);
+  store.register(group);
   const { count, gauge, observe } = store;
   const metrics =
     registry === undefined
@@ -96,13 +101,13 @@ function logBy(logger: Logger): Telemetry['log'] {
 
 function createStore(log: Telemetry['log'], registry?: MetricRegistry): MetricStore {
   return createMetricStore({
-    groups: ['guard'],
+    groups: [],
     onRegister: registry && ((family) => registry.registerMetric(family as never)),
     onMisuse: (metric, reason) => log('error', 'metric_unusable', { metric, reason }),
   });
 }
 
-/** Guards with one registry share its metrics: a registry refuses a second metric of one name. */
+/** The parts of a process share the metrics of a registry, which refuses a second metric of one name. */
 const stores = new WeakMap<MetricRegistry, MetricStore>();
 
 function storeOf(registry: MetricRegistry, log: Telemetry['log']): MetricStore {

@@ -1,6 +1,11 @@
-import type { HealthSource } from '@rescind/revocation/metrics';
-import { readinessReport } from '@rescind/revocation/metrics';
-import type { ExposedMetrics } from './telemetry.ts';
+import type { HealthSource } from './metrics/health.ts';
+import { readinessReport } from './metrics/health.ts';
+
+/** The metrics that `/metrics` exposes. */
+export interface ExposedMetrics {
+  readonly contentType: string;
+  text(): string | Promise<string>;
+}
 
 /** The response of a probe, for every framework. */
 export interface ProbeResponse {
@@ -22,6 +27,7 @@ interface ProbeOptions extends HealthSource {
   measure(): void;
 }
 
+/** Creates the responses to `GET` of `/livez`, `/readyz` and `/metrics`. */
 export function createProbe({ metrics, measure, ...source }: ProbeOptions): Probe {
   async function exposition({ contentType, text }: ExposedMetrics): Promise<ProbeResponse> {
     measure();

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openBroker } from '@rescind/dev-kafka';
 import { httpTransport } from '@rescind/feed';
+import { kafkaTransport } from '@rescind/feed-kafka';
 import { guard } from '@rescind/guard/express';
 import type { SessionView, TokenAnswer } from '@rescind/issuer';
 import express from 'express';
@@ -26,8 +28,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The example as a process, and a service that accepts its tokens. */
-async function openTown() {
+/** The example as a process, and a service that accepts its tokens. @param brokers the log is published there, and read from there alone */
+async function openTown(brokers?: readonly string[]) {
   const directory = temporaryDirectory();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -38,13 +40,19 @@ async function openTown() {
     KEYS_PATH: join(directory, 'keys'),
     FEED_CLIENTS: JSON.stringify({ orders: SECRET }),
     FIRST_USER: `${EMAIL} ${PASSWORD}`,
+    ...(brokers === undefined ? {} : { KAFKA_BROKERS: brokers.join(',') }),
   });
   await waitFor('the login service listens', () => login.output().includes('listening'), 20_000);
 
   const guarded = guard({
     issuer: url,
     audience: 'orders',
-    feed: { primary: httpTransport({ issuer: url, clientId: 'orders', clientSecret: SECRET }) },
+    feed: {
+      primary:
+        brokers === undefined
+          ? httpTransport({ issuer: url, clientId: 'orders', clientSecret: SECRET })
+          : kafkaTransport({ brokers, clientId: 'orders' }),
+    },
     denylistPath: join(directory, 'denylist.sqlite'),
   });
   const app = express();
@@ -116,6 +124,30 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
   login.kill('SIGTERM');
   expect(await login.exit).toBe(0);
 });
+
+test('the login service publishes its log to Kafka, and serves its health and metrics', async () => {
+  await using broker = await openBroker();
+  const { login, url, orders } = await openTown(broker.brokers);
+  const { access_token: token } = await read<TokenAnswer>(send(`${url}/login`, { email: EMAIL, password: PASSWORD }));
+  expect((await ask(orders, token)).status).toBe(200);
+  expect((await send(`${url}/logout`, {}, token)).status).toBe(204);
+  await waitFor('the logout is enforced', async () => (await ask(orders, token)).status === 401);
+
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+  const readiness = await fetch(`${url}/readyz`);
+  const { checks } = (await readiness.json()) as { readonly checks: readonly object[] };
+  expect(readiness.status).toBe(200);
+  for (const name of ['relay', 'kafka', 'database'])
+    expect(checks).toContainEqual(expect.objectContaining({ name, status: 'pass' }));
+  let metrics = '';
+  await waitFor('the metrics of the event', async () => {
+    metrics = await (await fetch(`${url}/metrics`)).text();
+    return metrics.includes('rescind_log_head_seq 1\n');
+  });
+  expect(metrics).toContain('rescind_health_check{name="kafka",status="pass"} 1\n');
+  // A new topic is no fault.
+  expect(login.output()).not.toContain('warning');
+}, 120_000);
 
 test('a change of a user by the back office revokes their tokens', async () => {
   const directory = temporaryDirectory();

@@ -81,6 +81,26 @@ declare const issuer: import('@rescind/issuer').Issuer;
 declare const secret: string;
 declare const logIn: import('express').RequestHandler;
 `,
+  'a guarded service with brokers': `
+import { httpTransport } from '@rescind/feed';
+import { kafkaTransport } from '@rescind/feed-kafka';
+import { guard } from '@rescind/guard/express';
+declare const issuer: string, clientSecret: string;
+`,
+  'options of an issuer with brokers': `
+import { openPublisher } from '@rescind/feed-kafka';
+import { openIssuer } from '@rescind/issuer';
+declare const options: import('@rescind/issuer').IssuerOptions<import('@rescind/issuer-sqlite').HostSql>;
+`,
+  'parts of a login service': `
+import { openPublisher } from '@rescind/feed-kafka';
+import { openIssuer } from '@rescind/issuer';
+import { issuerRouter } from '@rescind/issuer/express';
+declare const kafka: import('@rescind/feed-kafka').PublisherOptions;
+declare const options: import('@rescind/issuer').IssuerOptions<import('@rescind/issuer-sqlite').HostSql>;
+declare const feedClients: Record<string, string>;
+declare const app: import('express').Express;
+`,
   'a login service with redis': `
 declare const redis: import('ioredis').Redis;
 declare const issuer: import('@rescind/issuer').Issuer;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { functionsThatTakeObjects } from './public-functions.ts';
+import { documentedNames, functionsThatTakeObjects } from './public-functions.ts';
 import { FUNCTIONS } from './table.ts';
 
 const DATA = 'data that another function of ours made';
@@ -85,6 +85,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'requireOfRoute(route)': 'test/unit/guard/options.test.ts calls it with a wrong route',
   'watchTransaction(tx)': PORT,
   'watchTransaction(__1)': PORT,
+  'toHostTelemetry(given)': 'guard and issuer alone call it, with what telemetryOption has checked',
+  'createProbe(__0)': 'guard and issuer alone call it, with a literal',
   'toRequestError(error)': DATA,
   'toRequestError(route)': ROUTE,
   'isSigned(record)': DATA,
@@ -104,4 +106,13 @@ test('every exported function that takes an object is in the table of closed one
 test('the compiler finds functions of every entry point', () => {
   const names = functionsThatTakeObjects().map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining(['createGuard', 'guard', 'openTestKit', 'openIssuer', 'setting.port']));
+});
+
+test('every optional option of a host accepts undefined, as its check does', () => {
+  // guard and issuer alone call these, with literals.
+  const literals = /^(VerifierOptions|DenylistOptions)\./;
+  const refusing = documentedNames().filter(
+    ({ isOption, isOptional, acceptsUndefined }) => isOption && isOptional && !acceptsUndefined,
+  );
+  expect(refusing.map(({ name }) => name).filter((name) => !literals.test(name))).toEqual([]);
 });

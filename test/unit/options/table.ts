@@ -29,8 +29,8 @@ import { guardLongPoll, guardSse } from '@rescind/guard/sse';
 import { openTestKit } from '@rescind/guard/testing';
 import { guardWs } from '@rescind/guard/ws';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
-import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
-import { createIssuerEndpoints, createIssuerHandler } from '@rescind/issuer/http';
+import { accessToken, errorHandler, issuerProbes, issuerRouter } from '@rescind/issuer/express';
+import { createIssuerEndpoints, createIssuerHandler, issuerProbe } from '@rescind/issuer/http';
 import { createRelayCore, memoryStore, openTestIssuer } from '@rescind/issuer/testing';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
@@ -357,6 +357,8 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   issuerRouter: [(options) => issuerRouter(issuer, options), issuerHttp],
   createIssuerHandler: [(options) => createIssuerHandler(issuer, options), issuerHttp],
   createIssuerEndpoints: [(options) => createIssuerEndpoints(issuer, options), issuerEndpoints],
+  issuerProbe: [(options) => issuerProbe(issuer, options), { telemetry, checks: method }],
+  issuerProbes: [(options) => issuerProbes(issuer, options), { telemetry, checks: method }],
   accessToken: [(options) => accessToken(issuer, options), { audience: 'a' }],
   errorHandler: [(options) => errorHandler(options), { telemetry }],
   openAccounts: [

@@ -13,6 +13,8 @@ import { Router } from 'express';
 import { verifyOptions } from '../call-options.ts';
 import type { IssuerEndpoints } from '../http/endpoints.ts';
 import type { RequestBody } from '../http/form.ts';
+import type { IssuerProbeOptions } from '../http/probe.ts';
+import { issuerProbe } from '../http/probe.ts';
 import type { Answer, IssuerHttpOptions } from '../http/serve.ts';
 import { asRescindError, createIssuerHttp } from '../http/serve.ts';
 import type { Issuer, VerifyOptions } from '../issuer.ts';
@@ -69,6 +71,21 @@ function bodyOf(request: Request): RequestBody {
 function send(response: Response, { status, headers, body }: Answer): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.status(status).end(body);
+}
+
+/**
+ * Middleware that responds to `GET` of `/livez`, `/readyz` and `/metrics` of a login service. To keep the checks and metrics from clients,
+ * serve it from a port of its own.
+ * @throws TypeError for an option that is unknown or wrong
+ */
+export function issuerProbes(issuer: Issuer, options: IssuerProbeOptions = {}): RequestHandler {
+  const probe = issuerProbe(issuer, options);
+  return async (request, response, next) => {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const found = isRead ? await probe(request.path) : undefined;
+    if (found === undefined) return next();
+    send(response, found);
+  };
 }
 
 /** The response of a route behind `accessToken`. */

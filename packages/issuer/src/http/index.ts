@@ -6,6 +6,8 @@ export { createIssuerEndpoints } from './endpoints.ts';
 export type { IssuerRequest } from './form.ts';
 export type { IssuerHandler } from './handler.ts';
 export { createIssuerHandler } from './handler.ts';
+export type { IssuerProbeOptions, LoginTelemetry } from './probe.ts';
+export { createTelemetry, issuerProbe } from './probe.ts';
 export {
   clearedEndedCookies,
   clearedRefreshCookie,

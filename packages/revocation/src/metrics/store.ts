@@ -31,12 +31,14 @@ export interface MetricFamily {
 
 /** The metrics of a process, in memory. */
 export interface MetricStore extends Pick<Telemetry, 'count' | 'gauge' | 'observe'> {
+  /** Registers the metrics of a group, with every combination of known label values at 0. */
+  register(group: MetricGroup): void;
   /** The exposition text of Prometheus, version 0.0.4. */
   text(): string;
 }
 
 export interface MetricStoreOptions {
-  /** Groups whose metrics are registered at once, with every combination of known label values at 0; others at their first use. */
+  /** Groups that are registered at once; other metrics at their first use. */
   readonly groups: readonly MetricGroup[];
   /** Called with each metric when it is registered. Default: none. */
   readonly onRegister?: ((family: MetricFamily) => void) | undefined;
@@ -74,7 +76,10 @@ export function createMetricStore({ groups, onRegister, onMisuse }: MetricStoreO
     onRegister?.(created.family);
     return created;
   }
-  for (const group of groups) for (const name of Object.keys(METRIC_GROUPS[group])) registeredMetric(name);
+  function register(group: MetricGroup): void {
+    for (const name of Object.keys(METRIC_GROUPS[group])) registeredMetric(name);
+  }
+  groups.forEach(register);
 
   function report(name: string, reason: string): void {
     registeredMetric('rescind_metric_errors_total')?.use({}, 1);
@@ -104,6 +109,7 @@ export function createMetricStore({ groups, onRegister, onMisuse }: MetricStoreO
     count: (metric, labels, by = 1) => use(metric, 'counter', labels ?? NO_LABELS, by),
     gauge: (metric, value, labels) => use(metric, 'gauge', labels ?? NO_LABELS, value),
     observe: (metric, value, labels) => use(metric, 'histogram', labels ?? NO_LABELS, value),
+    register,
     text: () => `${[...registered.values()].map(({ family }) => textOf(family)).join('\n\n')}\n`,
   };
 }

@@ -179,7 +179,13 @@ export const option = {
   having,
   either,
   clock: having<Clock>('a clock', 'now', 'monotonic'),
-  telemetry: having<Telemetry>('a telemetry', 'count', 'gauge', 'observe', 'log'),
+  telemetry: having<Telemetry>(
+    'a telemetry such as createTelemetry() of @rescind/issuer/http',
+    'count',
+    'gauge',
+    'observe',
+    'log',
+  ),
 } as const;
 
 /**
