@@ -15,6 +15,7 @@ import { bundle } from './bundle.ts';
 import type { Manifest } from './manifest.ts';
 import { isPublic, readManifest, toBuiltManifest } from './manifest.ts';
 import { buildPage } from './page/page.ts';
+import { copyPages } from './pages.ts';
 
 /** A package or a service of the workspace, by its folder below the root: `packages/guard`. */
 interface Part {
@@ -130,7 +131,7 @@ function rewriteExtensions(text: string, name: string): string {
 
 const CODE: ReadonlySet<string> = new Set(['.ts', '.js']);
 
-/** The texts that code reads, the licence, and the README.md and CHANGELOG.md of the package. */
+/** The texts that code reads, the licence, and the pages of the package. */
 function copyAssets(root: string, out: string, { folder, manifest }: Part): void {
   cpSync(join(root, folder, 'src'), join(out, folder, 'dist'), {
     recursive: true,
@@ -138,7 +139,7 @@ function copyAssets(root: string, out: string, { folder, manifest }: Part): void
   });
   if (!isPublic(manifest)) return;
   copyFileSync(join(root, 'LICENSE'), join(out, folder, 'LICENSE'));
-  for (const name of ['README.md', 'CHANGELOG.md']) copyFileSync(join(root, folder, name), join(out, folder, name));
+  copyPages(root, folder, join(out, folder));
 }
 
 const formatHost = (root: string): ts.FormatDiagnosticsHost => ({

@@ -34,7 +34,7 @@ export function toBuiltManifest(manifest: Manifest, inlined: ReadonlySet<string>
       : { bin: Object.fromEntries(Object.entries(bin).map(([name, source]) => [name, toScript(source)])) }),
     dependencies: Object.fromEntries(installed),
     ...(isPublic(manifest)
-      ? { files: ['dist', 'CHANGELOG.md'], publishConfig: { access: 'public' } }
+      ? { files: ['dist', 'docs', 'CHANGELOG.md'], publishConfig: { access: 'public' } }
       : { private: true }),
     exports: {
       ...Object.fromEntries(Object.entries(exports).map(([path, source]) => [path, toCompiled(source)])),

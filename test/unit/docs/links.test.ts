@@ -3,7 +3,9 @@ import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const PAGES = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT })].map((page) => join(ROOT, page));
+const PAGES = globSync(['README.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], {
+  cwd: ROOT,
+}).map((page) => join(ROOT, page));
 
 const withoutCode = (text: string) => text.replaceAll(/```.*?```/gs, '').replaceAll(/`[^`\n]*`/g, '');
 

@@ -1,7 +1,9 @@
-import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { copyPages } from '@rescind/dev-build/pages';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { temporaryDirectory } from '../../support/directory.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -29,6 +31,19 @@ test.each(PUBLIC)(
     );
   },
 );
+
+test.each(PUBLIC)('the pages in the archive of $name lead to nothing that it lacks', ({ readme }) => {
+  const archive = temporaryDirectory();
+  copyPages(ROOT, dirname(readme), archive);
+  const pages = globSync('**/*.md', { cwd: archive });
+  expect(pages).toContain(join('docs', 'getting-started.md'));
+  const lacking = pages.flatMap((page) => {
+    const text = readFileSync(join(archive, page), 'utf8').replaceAll(/^```.*?^```$/gms, '');
+    const targets = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, target = '']) => target);
+    return targets.filter((target) => !/^https?:/.test(target) && !existsSync(join(archive, dirname(page), target)));
+  });
+  expect(lacking).toEqual([]);
+});
 
 /** The front matter as changesets reads it: a formatter of Markdown may turn it into a rule and headings. */
 const FRONT_MATTER = /^---\n(.*?)\n---\n\n\S/s;
