@@ -227,6 +227,7 @@ const NEXT: Readonly<Record<string, string>> = {
   confirmation_outgrown: 'look at the preview, then confirm that number',
   authentication_insufficient: 'log in again, then repeat the command within the time of ADMIN_STEP_UP',
   scope_insufficient: 'an administrator with this scope has to do it, or to grant it',
+  client_state: 'rescind clients show: one without secrets has none to change, and a built-in one can be disabled only',
   database_restored: 'rescind restore',
   storage_unavailable: 'rescind doctor --only disk',
 };

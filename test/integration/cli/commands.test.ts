@@ -292,6 +292,23 @@ describe('keys, clients and users', () => {
     const { kid = '' } = keys.find(({ state, purpose }) => state === 'active' && purpose === 'token') ?? {};
     expect((await rescind('keys', 'revoke', kid, '--why', 'a test')).exitCode).toBe(7);
     expect((await rescind('keys', 'revoke', kid, '--why', 'a test', '--confirm', 'everybody')).exitCode).toBe(0);
+    expect((await rescind('keys', 'revoke', 'none', '--why', 'a test', '--confirm', '0')).exitCode).toBe(6);
+  });
+
+  test('revokes the key of events, which ends no session', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    const eventKeys = async () => rowsOf((await rescind('keys')).stdout).filter(({ purpose }) => purpose === 'event');
+    const { kid = '' } = (await eventKeys())[0] ?? {};
+    const asked = await rescind('keys', 'revoke', kid, '--why', 'a test');
+    expect([asked.exitCode, asked.stderr]).toEqual([7, expect.stringContaining('signs the events of the log')]);
+    expect((await rescind('keys', 'revoke', kid, '--why', 'a test', '--confirm', '0')).exitCode).toBe(0);
+    const states = (await eventKeys()).map((one) => [one.kid === kid, one.state]).sort();
+    expect(states).toEqual([
+      [false, 'active'],
+      [true, 'revoked'],
+    ]);
+    expect(await accepts(access)).toBe(400);
   });
 
   test('lists the users whose names begin so', async () => {

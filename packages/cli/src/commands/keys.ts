@@ -1,8 +1,10 @@
 import { Option } from 'commander';
 import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
+import type { Preview } from '../confirm.ts';
 import { previewOf, requireYes, runConfirmed } from '../confirm.ts';
 import type { Register } from '../context.ts';
+import { CliError } from '../errors.ts';
 import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
 
@@ -15,6 +17,16 @@ const COLUMNS: readonly Column<Json>[] = [
   { name: 'activated', cell: ({ activatedAt }) => ({ time: activatedAt as number | null }) },
   { name: 'retires', cell: ({ retiresAt }) => ({ time: retiresAt as number | null }) },
 ];
+
+/** No token is signed by a key of events. */
+const NOTHING: Preview = {
+  sessions: 0,
+  subjects: 0,
+  affectedSessions: 0,
+  affectedSubjects: 0,
+  sids: [],
+  tokensUntil: 0,
+};
 
 /** `rescind keys`. */
 export const registerKeys: Register = (program, run) => {
@@ -61,11 +73,19 @@ export const registerKeys: Register = (program, run) => {
       run(async (context, kid: string, options: { why: string; reason: string; confirm?: string }) => {
         const admin = context.admin();
         const { why, reason } = options;
+        const key = itemsOf(await admin.get('/admin/keys')).find((one) => one.kid === kid);
+        if (key === undefined)
+          throw new CliError('not_found', 'not_found', `There is no key ${kid}`, { next: 'rescind keys' });
+        const isOfEvents = key.purpose === 'event';
+        if (isOfEvents)
+          context.output.note(
+            `${kid} signs the events of the log: readers refuse what it signs, and continue with the next key`,
+          );
         const done = await runConfirmed(
           context,
           {
             what: `revoke key ${kid}`,
-            preview: () => previewOf(admin, [{ claim: 'kid', value: kid }]),
+            preview: async () => (isOfEvents ? NOTHING : previewOf(admin, [{ claim: 'kid', value: kid }])),
             execute: (confirm) =>
               admin.send('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, { why, reason, confirm }),
           },

@@ -124,6 +124,7 @@ export const registerUsers: Register = (program, run) => {
             sub: String(user.sub),
             done: verb,
             txn: revocation?.txn as string | undefined,
+            ...(typeof revocation?.endedSessions === 'number' ? { 'ended sessions': revocation.endedSessions } : {}),
             ...(typeof done.sessions === 'number' ? { sessions: done.sessions } : {}),
             ...(typeof done.resetToken === 'string' ? { 'reset token': done.resetToken } : {}),
           },
