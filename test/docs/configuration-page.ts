@@ -30,7 +30,8 @@ by which the services read their environment.)
 - A secret, certificate or key may be given as \`NAME_FILE\`, the path of a file that contains it, instead of \`NAME\`; both together
   are refused.
 - An empty variable counts as absent.
-- An unknown variable whose name begins with \`RESCIND_\` is refused, with the nearest known name.
+- An unknown variable whose name begins with \`RESCIND_\` is refused, with the nearest known name. Those of [the command line](cli.md#access), which a shell of operators exports, have no
+  effect; in place of a variable below that is absent, such as \`RESCIND_ISSUER_URL\`, they are logged as \`variable_misspelt\`.
 - A variable that differs by at most two letters from one below has no effect: the service logs \`variable_misspelt\` (warning).
 - The service ignores variables that Kubernetes injects for a Service of the namespace (\`RESCIND_SERVICE_HOST\`, \`MANAGEMENT_PORT=tcp://10.0.0.1:80\`, …),
   which it recognises by name and value; the default applies. It logs \`service_links_ignored\`.

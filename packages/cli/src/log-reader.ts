@@ -55,11 +55,17 @@ export async function openLogReader(settings: Settings): Promise<LogReader> {
   try {
     await keys.ready(AbortSignal.timeout(settings.RESCIND_TIMEOUT));
   } catch (error) {
+    const [check] = keys.health();
     await keys.close();
-    throw new CliError('failed', 'keys_unreachable', `${address} does not serve the keys of its log`, {
-      next: 'rescind doctor',
-      cause: error,
-    });
+    throw new CliError(
+      'failed',
+      'keys_unreachable',
+      `The keys of the log cannot be read from ${address} (${check?.lastError ?? 'no answer'})`,
+      {
+        next: 'rescind doctor',
+        cause: error,
+      },
+    );
   }
   const transport = httpTransport({ issuer: address, clientId, clientSecret, telemetry });
   const decoder: EventDecoder = createEventDecoder({ log, issuers: [log], keys });

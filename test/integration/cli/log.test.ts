@@ -74,6 +74,16 @@ describe('log verify', () => {
     expect(text.stdout).toContain('equal in the topic\tnot compared: the log itself is wrong\n');
   });
 
+  test('states why the keys of the log cannot be read', async () => {
+    const { rescind } = await started(0);
+    const away = { RESCIND_ISSUER_URL: `http://127.0.0.1:${await freePort()}`, RESCIND_TIMEOUT: '1s' };
+    const { exitCode, stderr } = await rescind(['log', 'verify'], away);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringMatching(/\(unreachable: ECONNREFUSED\) \[keys_unreachable\]/),
+    ]);
+  });
+
   test('ends with 4 when the issuer refuses the reader', async () => {
     const { rescind } = await started(0);
     const secret = { RESCIND_FEED_CLIENT_SECRET: 'not-the-secret-of-prices-0123456789' };

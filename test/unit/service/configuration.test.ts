@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ConfigurationError,
@@ -10,7 +10,7 @@ import {
   readConfiguration,
   setting,
 } from '@rescind/service/configuration';
-import { configurationTable } from '@rescind/service/testing';
+import { configurationTable, environmentNotes } from '@rescind/service/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -154,6 +154,36 @@ describe('unknown names with our prefix', () => {
   ])('%s: the nearest is %s', (variable, nearest) => {
     const problems = problemsOf(settings, { ...right, [variable]: 'x' });
     expect(problems).toEqual([{ variable, problem: `is not a variable of this service; the nearest is ${nearest}` }]);
+  });
+});
+
+describe('the variables of the command line', () => {
+  const settings = z.object({ ...guardSettings('prices') });
+  const right = { ISSUER: 'http://localhost', FEED_CLIENT_SECRET: 'x'.repeat(32) };
+  const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+  const names = [...new Set(page.match(/\bRESCIND_[A-Z_]+\b/g))].filter((name) => !name.endsWith('_'));
+
+  test('have no effect on a service that is started from the same shell', () => {
+    expect(names.length).toBeGreaterThan(9);
+    const environment = {
+      ...right,
+      ISSUER_URL: 'http://127.0.0.1',
+      ...Object.fromEntries(names.map((name) => [name, 'x'])),
+    };
+    const { misspelt } = environmentNotes(readConfiguration(settings, environment));
+    expect(misspelt.map(({ variable }) => variable)).toEqual(['RESCIND_FEED_CLIENT_ID']);
+  });
+
+  test('are remarked upon in place of a variable of the service', () => {
+    const { misspelt } = environmentNotes(
+      readConfiguration(settings, { ...right, RESCIND_ISSUER_URL: 'http://127.0.0.1' }),
+    );
+    expect(misspelt).toEqual([
+      {
+        variable: 'RESCIND_ISSUER_URL',
+        problem: 'is not a variable of this service and has no effect; ISSUER_URL is one',
+      },
+    ]);
   });
 });
 

@@ -70,6 +70,9 @@ async function markBackedUp(database: string, at: number): Promise<string | unde
   }
 }
 
+/** The name of a field of the log, as a person reads it. */
+const wordsOf = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
 interface RestoreFlags extends DatabaseFlags {
   readonly envFile: string;
   readonly replace?: boolean;
@@ -118,8 +121,14 @@ async function restore(context: Context, file: string, flags: RestoreFlags): Pro
     });
   }
   const { level: _level, time: _time, service: _service, event: _event, ...done } = report;
+  if (done.complete !== true)
+    output.note(
+      'not every event after the backup could be read: every session has ended, and users log in again',
+      'red',
+    );
+  const values = Object.entries(done).map(([name, value]) => [wordsOf(name), value]);
   output.record(
-    { database: path, replaced, ...(done as Record<string, string | number>) },
+    { database: path, replaced, ...Object.fromEntries(values) },
     { database: path, replaced, restored: done },
   );
   return undefined;

@@ -45,6 +45,13 @@ export function isLinkedPort(value: string): boolean {
   return PROTOCOL_URL.test(value);
 }
 
+/** The variables of the command `rescind`, which a shell of operators exports (docs/cli.md). */
+const OF_COMMAND =
+  /^RESCIND_(SERVER|OPERATOR|OPERATOR_SECRET|TOKEN|MANAGEMENT|ISSUER|ISSUER_URL|FEED_CLIENT_ID|FEED_CLIENT_SECRET|TIMEOUT|PLAIN_HTTP|PROFILE)(_FILE)?$/;
+
+/** Whether a variable is one of the command line, which a service that is started from the same shell does not read. */
+export const isOfCommand = (variable: string): boolean => OF_COMMAND.test(variable);
+
 const MAX_EDITS = 2;
 
 /** Variables of the operating system and of shells (POSIX.1-2024, Base Definitions, 8.1 and 8.3) that resemble short names of settings. */
@@ -60,12 +67,18 @@ const ORDINARY: ReadonlySet<string> = new Set([
   'TZ',
 ]);
 
-/** Finds unknown variables within two edits of a known one. It does not show values. */
+/** Finds unknown variables within two edits of a known one, and those of the command line in place of one that is absent. It does not show values. */
 export function findMisspelt(environment: Environment, known: readonly string[]): ConfigurationProblem[] {
   const names = new Set(known);
   return Object.entries(environment).flatMap(([variable, value = '']) => {
     if (names.has(variable) || ORDINARY.has(variable) || isServiceLink(variable, value)) return [];
-    const meant = known.find((name) => editDistance(variable.toUpperCase(), name, MAX_EDITS) <= MAX_EDITS);
+    const unprefixed = variable.replace(/^RESCIND_/, '');
+    const base = unprefixed.replace(/_FILE$/, '');
+    const isAbsent = !environment[base] && !environment[`${base}_FILE`];
+    const isMeant = isOfCommand(variable) && names.has(unprefixed) && isAbsent;
+    const meant = isMeant
+      ? unprefixed
+      : known.find((name) => editDistance(variable.toUpperCase(), name, MAX_EDITS) <= MAX_EDITS);
     if (meant === undefined) return [];
     return [{ variable, problem: `is not a variable of this service and has no effect; ${meant} is one` }];
   });

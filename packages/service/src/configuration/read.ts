@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
 import type { ConfigurationProblem, Environment, EnvironmentNotes } from './environment.ts';
-import { findMisspelt, isLinkedPort, isServiceLink, nearestName } from './environment.ts';
+import { findMisspelt, isLinkedPort, isOfCommand, isServiceLink, nearestName } from './environment.ts';
 import type { Settings } from './setting.ts';
 import { metaOf } from './setting.ts';
 
@@ -110,6 +110,7 @@ function unknownNames(settings: Settings, environment: Environment): Configurati
   const known = knownNames(settings);
   return Object.keys(environment)
     .filter((variable) => variable.startsWith(OWN_PREFIX) && !known.includes(variable))
+    .filter((variable) => !isOfCommand(variable) || known.some((name) => name.startsWith(OWN_PREFIX)))
     .filter((variable) => !isIgnored(settings, variable, environment))
     .map((variable) => {
       const nearest =
