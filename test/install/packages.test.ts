@@ -225,6 +225,22 @@ describe('a CommonJS project', () => {
   });
 });
 
+/** A test in CommonJS. */
+const TEST_OF_JEST = `
+const { openTestKit } = require('@rescind/guard/testing');
+test('refuses the token of a session that has logged out', async () => {
+  const kit = openTestKit({ audience: 'prices' });
+  kit.revoke({ claim: 'sid', value: 'laptop' });
+  expect(kit.guard.decide(kit.token({ sid: 'laptop' }), {}).error.code).toBe('token_revoked');
+  await kit.close();
+});`;
+
+test('a project with Jest has the test kit', () => {
+  const path = project('jest', { dependencies: { ...archives, jest: '30.5.2' } }, { 'guard.test.js': TEST_OF_JEST });
+  npmInstall(path);
+  run(path, process.execPath, '--experimental-vm-modules', 'node_modules/jest/bin/jest.js');
+});
+
 describe('a project of pnpm', () => {
   test('finds every package that a package imports', () => {
     const path = project(
