@@ -124,6 +124,9 @@ const TEXTS: Readonly<Record<string, Text>> = {
   metadata_unreachable: ({ error }) => `the metadata of the issuer cannot be fetched: ${error}`,
   feed_heartbeat_ahead: ({ aheadMs }) =>
     `a heartbeat of the log is ${seconds(aheadMs)} ahead of this machine's clock, and does not count`,
+  kafka_publish_failed: ({ reason, detail }) =>
+    `Kafka does not take the events of the log (${detail ?? reason}): readers with the fallback get them from the issuer meanwhile`,
+  publish_failed: ({ error }) => `events of the log wait for the broker: ${error}`,
   feed_commit_failed: ({ error }) => `the denylist cannot be written: ${error}`,
 };
 

@@ -28,8 +28,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The example as a process, and a service that accepts its tokens. @param brokers the log is published there, and read from there alone */
-async function openTown(brokers?: readonly string[]) {
+/** The example as a process. @param brokers to which it publishes the log */
+async function startLogin(brokers?: readonly string[]) {
   const directory = temporaryDirectory();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -43,7 +43,12 @@ async function openTown(brokers?: readonly string[]) {
     ...(brokers === undefined ? {} : { KAFKA_BROKERS: brokers.join(',') }),
   });
   await waitFor('the login service listens', () => login.output().includes('listening'), 20_000);
+  return { directory, url, login };
+}
 
+/** The example, and a service that accepts its tokens. @param brokers the log is published there, and read from there alone */
+async function openTown(brokers?: readonly string[]) {
+  const { directory, url, login } = await startLogin(brokers);
   const guarded = guard({
     issuer: url,
     audience: 'orders',
@@ -148,6 +153,14 @@ test('the login service publishes its log to Kafka, and serves its health and me
   // A new topic is no fault.
   expect(login.output()).not.toContain('warning');
 }, 120_000);
+
+test('the login service states in sentences that Kafka cannot be reached', async () => {
+  const { login, url } = await startLogin(['127.0.0.1:1']);
+  await waitFor('both lines', () => /kafka_publish_failed.*\[publish_failed\]/s.test(login.output()), 20_000);
+  expect(login.output()).toContain('Kafka does not take the events of the log (unreachable)');
+  expect(login.output()).not.toMatch(/^rescind: \w+: \w+=/m);
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+}, 60_000);
 
 test('a change of a user by the back office revokes their tokens', async () => {
   const directory = temporaryDirectory();
