@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prices } from '@rescind/prices';
@@ -210,4 +210,44 @@ test('the completion of bash offers commands and options without asking a server
   expect(execFileSync('bash', ['-c', `${stdout}\ncomplete -p rescind`]).toString()).toContain('-o default');
   const document = await runRescind(['completion', 'bash', '--json'], {});
   expect(JSON.parse(document.stdout)).toEqual({ contract: 1, shell: 'bash', script: stdout });
+});
+
+const hasZsh = spawnSync('zsh', ['--version']).status === 0;
+
+test.skipIf(!hasZsh).each([
+  ['installed as a function', 'fpath=($DIRECTORY $fpath); autoload -Uz compinit; compinit -u -D'],
+  ['sourced', 'autoload -Uz compinit; compinit -u -D; source $DIRECTORY/_rescind'],
+])('the completion of zsh, %s, completes a typed line', async (_how, setup) => {
+  const DIRECTORY = temporaryDirectory();
+  const { stdout } = await runRescind(['completion', 'zsh'], {});
+  writeFileSync(join(DIRECTORY, '_rescind'), stdout);
+  writeFileSync(join(DIRECTORY, 'a-token'), '');
+  // Types each line with a tab into an interactive zsh, and waits for what completes it; the longest time is that of the process.
+  const script = `
+    zmodload zsh/zpty
+    zpty shell zsh -f -i
+    zpty -w shell 'unset zle_bracketed_paste; PS1=""; cd $DIRECTORY; ${setup}; print set${'""'}up'
+    zpty -r shell seen '*setup*'
+    type() {
+      zpty -w -n shell $'\\C-u'"$1"$'\\t'
+      zpty -r shell seen "*$2*" &&
+      print -r -- "$2"
+    }
+    type 'rescind revoc' 'rescind revocations '
+    type 'rescind users sus' 'rescind users suspend '
+    type 'rescind --json revoke --ev' 'rescind --json revoke --everybody '
+    type 'rescind completion z' 'rescind completion zsh '
+    type 'rescind explain --token-file a-' 'rescind explain --token-file a-token '
+  `;
+  const run = spawnSync('zsh', ['-f', '-c', script], {
+    env: { ...process.env, DIRECTORY, TERM: 'dumb' },
+    timeout: 30_000,
+  });
+  expect(String(run.stdout).trimEnd().split('\n')).toEqual([
+    'rescind revocations ',
+    'rescind users suspend ',
+    'rescind --json revoke --everybody ',
+    'rescind completion zsh ',
+    'rescind explain --token-file a-token',
+  ]);
 });

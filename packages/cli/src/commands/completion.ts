@@ -15,31 +15,43 @@ function wordsOf(program: Command): readonly (readonly [path: string, words: str
   return walk(program, '');
 }
 
-function bashScript(program: Command): string {
-  const cases = wordsOf(program).map(([path, words]) => `    '${path}') words='${words}' ;;`);
-  return `# rescind completion bash > /etc/bash_completion.d/rescind
-_rescind() {
-  local path='' words='' word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) _rescind_words "\${path:+$path }$word" && path="\${path:+$path }$word" ;; esac
-  done
-  _rescind_words "$path"
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
-}
-_rescind_words() {
+/** The function `_rescind_words`, alike in both shells: it sets `rescind_words` to what may follow a command, and fails for what is none. */
+function wordsFunction(program: Command): string {
+  const cases = wordsOf(program).map(([path, words]) => `    '${path}') rescind_words='${words}' ;;`);
+  return `_rescind_words() {
   case "$1" in
 ${cases.join('\n')}
     *) return 1 ;;
   esac
+}`;
+}
+
+/** @param before the words between `rescind` and the one that is completed, as an expansion of the shell */
+const findsWords = (before: string) => `  local at='' rescind_words='' word
+  for word in "${before}"; do
+    case "$word" in -*) ;; *) _rescind_words "\${at:+$at }$word" && at="\${at:+$at }$word" ;; esac
+  done
+  _rescind_words "$at"`;
+
+const bashScript = (program: Command): string => `# rescind completion bash > /etc/bash_completion.d/rescind
+${wordsFunction(program)}
+_rescind() {
+${findsWords(`\${COMP_WORDS[@]:1:COMP_CWORD-1}`)}
+  COMPREPLY=($(compgen -W "$rescind_words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _rescind rescind
 `;
-}
 
+/** Of the completion system of zsh itself: its `words` and `path` are special, and its slices are not those of bash. */
 const zshScript = (program: Command): string => `#compdef rescind
-# rescind completion zsh > "\${fpath[1]}/_rescind"
-autoload -U +X bashcompinit && bashcompinit
-${bashScript(program)}`;
+# rescind completion zsh > "\${fpath[1]}/_rescind", or source <(rescind completion zsh) after compinit
+${wordsFunction(program)}
+_rescind() {
+${findsWords(`\${(@)words[2,CURRENT-1]}`)}
+  compadd -- \${=rescind_words} || _files
+}
+if [ "\${funcstack[1]}" = _rescind ]; then _rescind "$@"; else compdef _rescind rescind; fi
+`;
 
 /** `rescind completion`. */
 export const registerCompletion: Register = (program, run) => {
