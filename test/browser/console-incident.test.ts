@@ -201,6 +201,17 @@ test('the page of a user shows a new login by itself, and a form that is open st
   expect(await why.inputValue()).toBe('a stolen laptop');
 });
 
+test('states before the client of the console is disabled that an administrator would be logged out', async () => {
+  const page = await open('/clients');
+  await logIn(page);
+  const row = page.getByRole('row').filter({ hasText: 'console' }).first();
+  await row.getByRole('button', { name: 'Disable …' }).click();
+  await page
+    .getByRole('dialog')
+    .getByText(/Administrators among them: at most [1-9]\d*; it may log them out/)
+    .waitFor();
+});
+
 test.each([1440, 360])('at %i px the dialog of a row is not cut', async (width) => {
   const page = await open('/clients', { viewport: { width, height: 800 } });
   await logIn(page);

@@ -40,6 +40,11 @@ describe('a wrong command line', () => {
     expect(await refused(...parameters)).toContain('An argument is empty');
   });
 
+  test('refuses to keep a session that is to be revoked', async () => {
+    const flags = ['--sid', 'a'.repeat(22), '--keep-sessions', '--why', 'a test', '--yes'];
+    expect(await refused('revoke', ...flags)).toContain('--keep-sessions excludes --sid');
+  });
+
   test('takes an id of dots for no path', async () => {
     const { rescind } = await started();
     for (const id of ['.', '..']) expect((await rescind('clients', 'show', id)).exitCode, id).toBe(6);

@@ -50,6 +50,11 @@ const NARROW: ReadonlySet<string> = new Set(['sid', 'sub', 'jti']);
 
 async function targetsOf(context: Context, flags: TargetFlags): Promise<Targets> {
   const admin = context.admin();
+  if (flags.keepSessions === true && flags.sid !== undefined)
+    throw usage(
+      '--keep-sessions excludes --sid: revoking a session ends it',
+      '--user USER --keep-sessions denies the present tokens of a user',
+    );
   const soft = flags.keepSessions === true ? ({ endsSession: false } as const) : {};
   const sessions = await Promise.all((flags.sid ?? []).map((sid) => findSession(admin, sid)));
   noteEnded(context, sessions);

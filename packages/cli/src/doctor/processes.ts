@@ -11,7 +11,7 @@ const CURES: Readonly<Record<string, string>> = {
     'monitoring',
   ),
   view: see('look at the clock, the event loop and the connections of that instance', 'monitoring'),
-  feed: see('the member suspect names the reason', 'monitoring'),
+  feed: see('the member suspect names the reason, or the check of its transport', 'monitoring'),
   feed_store: see(
     'free space or repair the disk; do not restart the instance',
     'the-disk-of-an-instance-is-full-or-fails',
@@ -35,7 +35,7 @@ const MISSED: ReadonlySet<unknown> = new Set(['not_found', 'content_type_wrong',
 function cureOf(family: string, { lastError, configuredIssuer, foundIssuer }: HealthCheck): string {
   if (foundIssuer !== undefined)
     return `set ISSUER of that process to ${foundIssuer}, character by character (it is ${configuredIssuer}), or correct the address from which it reads`;
-  if (family === 'transport' && MISSED.has(lastError))
+  if ((family === 'transport' || family === 'reports') && MISSED.has(lastError))
     return 'start user-management, or correct ISSUER_URL of that process (by default ISSUER): its public address';
   if (family === 'transport' && REFUSED.has(lastError))
     return 'correct FEED_CLIENT_ID and FEED_CLIENT_SECRET of that process, or register the reader: POST /admin/feed-clients';
