@@ -129,7 +129,7 @@ const WORKER = '{worker}';
 export const guardShape: OptionShape<GuardOptions> = {
   ...issuerShape,
   feed: feedOptions,
-  denylistPath: option.filePath('the path of the denylist file, such as /data/denylist.db'),
+  denylistPath: option.filePath('the path of the denylist file, such as /data/denylist.db', [':memory:']),
   instance: instanceOptions,
   maxMemoryEntries: option.count(),
   eventJwksUrl: option.url(),

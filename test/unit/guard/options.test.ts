@@ -30,6 +30,7 @@ test('createGuard names a wrong option before it opens a file', () => {
     [/^feed\.primary /, { feed: {} }],
     [/^feed\.third is not an option of feed/, { feed: { primary: unopened, third: unopened } }],
     [/^denylistPath /, { denylistPath: '' }],
+    [/^denylistPath /, { denylistPath: ':memory:' }],
     [/^stale /, { stale: 'maybe' }],
     [/^maxStalenessMs /, { maxStalenessMs: Number.POSITIVE_INFINITY }],
     [/^maxStalenessMs /, { maxStalenessMs: 0 }],
