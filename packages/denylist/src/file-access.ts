@@ -82,7 +82,7 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
     } catch (cause) {
       watch.note(cause);
       failure.read = sqliteCodeOf(cause);
-      throw new RescindError('denylist_unreadable', { detail: failure.read, cause });
+      throw new RescindError('denylist_unreadable', { detail: `${database.name}: ${failure.read}`, cause });
     }
   }
 
@@ -101,7 +101,7 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
         failure.write = sqliteCodeOf(cause);
         digests.rolledBack();
         if (database.open) reread();
-        throw new RescindError('denylist_unwritable', { detail: failure.write, cause });
+        throw new RescindError('denylist_unwritable', { detail: `${database.name}: ${failure.write}`, cause });
       }
     },
     compare: () =>

@@ -127,7 +127,7 @@ const TEXTS: Readonly<Record<string, Text>> = {
   kafka_publish_failed: ({ reason, detail }) =>
     `Kafka does not take the events of the log (${detail ?? reason}): readers with the fallback get them from the issuer meanwhile`,
   publish_failed: ({ error }) => `events of the log wait for the broker: ${error}`,
-  feed_commit_failed: ({ error }) => `the denylist cannot be written: ${error}`,
+  feed_commit_failed: ({ error }) => `revocations are enforced from memory, and not stored: ${error}`,
 };
 
 /** Which errors the event of an improvement ends. */

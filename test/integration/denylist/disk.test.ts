@@ -100,7 +100,7 @@ describe.skipIf(!mayMount)('a file system that is full', () => {
     const first = openDenylist({ path });
     first.commit({ state: stateAt(1), cutoffs: [cutoff({ value: 'row-1' }, 1)] });
     disk.fill();
-    const full = expect.objectContaining({ code: 'denylist_unwritable' });
+    const full = expect.objectContaining({ code: 'denylist_unwritable', detail: `${path}: SQLITE_FULL` });
     // SQLite can write only into the space that its log already has.
     let seq = 1;
     const enforceNext = () => {
