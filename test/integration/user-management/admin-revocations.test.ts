@@ -2,8 +2,8 @@ import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 
-async function started() {
-  const service = await openAdministered();
+async function started(environment: Record<string, string> = {}) {
+  const service = await openAdministered(environment);
   const revoke = (cutoffs: object[], more: object = {}) =>
     service.ada.post('/admin/revocations', { cutoffs, why: 'a test', confirm: 'everybody', ...more });
   const preview = async (cutoffs: object[]) => (await service.ada.post('/admin/revocations/preview', { cutoffs })).body;
@@ -95,6 +95,22 @@ describe('POST /admin/revocations', () => {
       expect((await ada.post('/admin/emergency', { why: 'a test', confirm })).status, String(confirm)).toBe(400);
     expect((await ada.post('/admin/emergency', { why: 'a test', confirm: 2 })).status).toBe(201);
     expect(await accepts(access)).toBe(401);
+  });
+
+  test('ends no more sessions than were confirmed while users log in', async () => {
+    const { login, ada } = await started({ LOGINS_PER_MINUTE: '100000' });
+    const outcomes = new Set<number>();
+    for (let confirm = 1; confirm <= 8; confirm += 1) {
+      await ada.post('/admin/emergency', { why: 'a test', confirm: 'everybody' });
+      const logins = Array.from({ length: 6 }, () => login());
+      await logins[0];
+      const done = await ada.post('/admin/emergency', { why: 'a test', confirm });
+      outcomes.add(done.status);
+      if (done.status === 201) expect(done.body.endedSessions).toBeLessThanOrEqual(confirm);
+      else expect([done.status, done.body.code]).toEqual([409, 'confirmation_outgrown']);
+      await Promise.all(logins);
+    }
+    expect(outcomes).toContain(201);
   });
 
   test('writes one event for many cut-offs of a call, and reports its state', async () => {
