@@ -124,6 +124,11 @@ const TEXTS: Readonly<Record<string, Text>> = {
   metadata_unreachable: ({ error }) => `the metadata of the issuer cannot be fetched: ${error}`,
   feed_heartbeat_ahead: ({ aheadMs }) =>
     `a heartbeat of the log is ${seconds(aheadMs)} ahead of this machine's clock, and does not count`,
+  feed_connected: ({ url }) => `the connection to the revocation log ${url} is open`,
+  keys_fetched_again: ({ source, url }) => `the keys (${source}) have been fetched from ${url}`,
+  view_fresh: () => 'the view of revocations is fresh again',
+  clock_agrees: () => "the clock of this machine agrees with the issuer's again",
+  kafka_connected: () => 'Kafka is read',
   kafka_publish_failed: ({ reason, detail }) =>
     `Kafka does not take the events of the log (${detail ?? reason}): readers with the fallback get them from the issuer meanwhile`,
   publish_failed: ({ error }) => `events of the log wait for the broker: ${error}`,
