@@ -30,8 +30,7 @@ test('an idle client starts hundreds of timers a second without the patch, and h
   await admin.connect();
   await admin.listTopics();
   onTestFinished(() => admin.disconnect());
-  const before = await timersPerSecond();
-  expect(before.negative).toBeGreaterThan(100);
+  await waitFor('a second with hundreds of timers', async () => (await timersPerSecond()).negative > 100);
 
   expect(patchRequestQueue()).toBe(true);
   await admin.listTopics();

@@ -49,10 +49,9 @@ describe('GET /revocations', () => {
     expect(payload.deny).toMatchObject([{ claim: 'sid', endsSession: true }]);
     expect(JSON.stringify(payload)).not.toContain('ada');
 
-    const began = performance.now();
     await service.close();
     await stream.ended;
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(service.lines.filter((line) => line.includes('requests_cut'))).toEqual([]);
   });
 
   test('refuses invalid restore evidence', async () => {
