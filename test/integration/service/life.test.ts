@@ -29,15 +29,16 @@ function connecting(url: string): Promise<string> {
 
 test('a stop finishes the running request, ends streams, and closes resources in reverse order', async () => {
   const service = await start();
-  const slow = fetch(`${service.url}/slow?ms=500`);
+  const slow = fetch(`${service.url}/slow?n=1`);
   const stream = await fetch(`${service.url}/stream`);
   await service.line('slow_begun');
   service.kill('SIGTERM');
   await service.line('stopping');
   expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(503);
   expect(await connecting(service.url)).toBe('ECONNREFUSED');
+  service.kill('SIGUSR2');
   const answer = await slow;
-  expect([answer.status, await answer.json()]).toEqual([200, { slow: '500' }]);
+  expect([answer.status, await answer.json()]).toEqual([200, { slow: '1' }]);
   await stream.text();
   expect(await service.exit).toBe(0);
   expect(service.lines.filter(({ event }) => event === 'closed').map(({ name }) => name)).toEqual(['second', 'first']);
@@ -47,17 +48,19 @@ test('a second listener has its own address, and a stop finishes its running req
   const service = await start();
   expect((await fetch(`${service.innerUrl}/stream`)).status).toBe(404);
   expect((await fetch(`${service.innerUrl}/slow`, { method: 'POST' })).status).toBe(405);
-  const slow = fetch(`${service.innerUrl}/slow?ms=300`);
+  const slow = fetch(`${service.innerUrl}/slow?n=2`);
   await service.line('inner_begun');
   service.kill('SIGTERM');
-  expect(await (await slow).json()).toEqual({ inner: '300' });
+  await service.line('stopping');
+  service.kill('SIGUSR2');
+  expect(await (await slow).json()).toEqual({ inner: '2' });
   expect(await connecting(service.innerUrl)).toBe('ECONNREFUSED');
   expect(await service.exit).toBe(0);
 });
 
 test('a stop does not wait beyond its deadline', async () => {
   const service = await start({ SHUTDOWN_TIMEOUT: '100ms' });
-  const slow = fetch(`${service.url}/slow?ms=60000`).catch((error) => error);
+  const slow = fetch(`${service.url}/slow`).catch((error) => error);
   await service.line('slow_begun');
   service.kill('SIGINT');
   expect(await service.exit).toBe(0);
@@ -67,7 +70,7 @@ test('a stop does not wait beyond its deadline', async () => {
 
 test('a second signal exits at once', async () => {
   const service = await start();
-  fetch(`${service.url}/slow?ms=60000`).catch(() => undefined);
+  fetch(`${service.url}/slow`).catch(() => undefined);
   await service.line('slow_begun');
   service.kill('SIGTERM');
   await service.line('stopping');
