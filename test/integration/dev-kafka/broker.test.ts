@@ -69,8 +69,8 @@ test('removes the broker and its data after its process is killed', async () => 
   expect(await listens(address)).toBe(true);
   const made = directories().filter((name) => !before.has(name));
   main.kill('SIGKILL');
-  await waitFor('the broker has ended', async () => !(await listens(address)));
-  await waitFor('a directory is removed', () => made.some((name) => !existsSync(join(tmpdir(), name))));
+  await waitFor('the broker has ended', async () => !(await listens(address)), 30_000);
+  await waitFor('a directory is removed', () => made.some((name) => !existsSync(join(tmpdir(), name))), 30_000);
 });
 
 test('ends on Ctrl-C', async () => {

@@ -81,7 +81,7 @@ test('the fetch adapter of axios takes the fetch of a session as it is', async (
   const instance = axios.create({ adapter: 'fetch', env: { fetch: session.fetch } });
   issuer.apiFaults.push(refusal('token_expired'));
   expect((await instance.post(prices, { name: 'value' })).status).toBe(200);
-  await vi.waitFor(() => expect(issuer.count(prices)).toBe(2));
+  await vi.waitFor(() => expect(issuer.count(prices)).toBe(2), 10_000);
 });
 
 test('sends no token without a login', async () => {

@@ -182,7 +182,7 @@ describe('bodies', () => {
       return copy;
     });
     await session.fetch(request);
-    await vi.waitFor(async () => expect((await copy?.text().catch(() => '')) ?? '').toBe(''));
+    await vi.waitFor(async () => expect((await copy?.text().catch(() => '')) ?? '').toBe(''), 10_000);
   });
 });
 
@@ -323,7 +323,7 @@ describe('step-up (RFC 9470)', () => {
         const sent = issuer.count(TOKEN);
         isBegun = true;
         void begin(session, other);
-        await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(sent + 1));
+        await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(sent + 1), 10_000);
         isBegun = false;
         await advance(1_000);
       }

@@ -26,9 +26,9 @@ describe('logging out', () => {
     expect([session.getSnapshot().status, issuer.ended('sid-1')]).toEqual(['ended', undefined]);
     const next = open();
     next.start();
-    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'));
+    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'), 10_000);
     expect(next.getSnapshot().status).toBe('anonymous');
-    await vi.waitFor(async () => expect((await store.read())?.pendingRevocation).toBeUndefined());
+    await vi.waitFor(async () => expect((await store.read())?.pendingRevocation).toBeUndefined(), 10_000);
   });
 
   test('succeeds for a session that the issuer has ended before', async () => {
@@ -46,7 +46,7 @@ describe('logging out', () => {
     const { replace } = store;
     store.replace = () => new Promise(() => undefined);
     void session.logout();
-    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'));
+    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'), 10_000);
     store.replace = replace;
   });
 

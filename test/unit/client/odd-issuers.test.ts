@@ -251,7 +251,7 @@ describe('a page that shares its cookie alone', () => {
     const ends: unknown[] = [];
     first.onSessionEnd((end) => void ends.push(end));
     await second.login({ ...LOGIN, username: 'grace' });
-    await vi.waitFor(() => expect(ends).toEqual([{ reason: 'replaced', code: '', here: false }]));
+    await vi.waitFor(() => expect(ends).toEqual([{ reason: 'replaced', code: '', here: false }]), 10_000);
     await expect(first.getAccessToken()).rejects.toMatchObject({ code: 'session_ended' });
     expect(first.getSnapshot()).toMatchObject({ status: 'ended', endedBy: 'replaced', claims: {} });
     expect(second.getSnapshot()).toMatchObject({ status: 'active', claims: { sub: 'grace' } });

@@ -80,7 +80,7 @@ describe('renewing on time', () => {
     const other = inactiveAfter(10 * MINUTE, clock.monotonic);
     const stop = other.onWake(() => undefined);
     page.dispatchEvent(new Event('keydown'));
-    await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(2));
+    await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(2), 10_000);
     expect(other.isActive?.()).toBe(true);
     stop();
     expect(() => inactiveAfter(0)).toThrow(TypeError);

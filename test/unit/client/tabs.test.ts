@@ -56,7 +56,7 @@ describe('two tabs', () => {
   test('one that was logged out elsewhere ends with the reason, and the other one reports the logout as its own', async () => {
     const { a, ends } = await twoTabs();
     expect(await a.logout()).toEqual({ server: 'done' });
-    await vi.waitFor(() => expect(ends).toHaveLength(2));
+    await vi.waitFor(() => expect(ends).toHaveLength(2), 10_000);
     expect(ends).toEqual([
       ['a', { reason: 'logout', code: '', here: true }],
       ['b', { reason: 'logout', code: '', here: false }],
@@ -66,14 +66,14 @@ describe('two tabs', () => {
   test('another login ends the session of the other tab as replaced, which sends nothing of the new one', async () => {
     const { a, b, ends, issuer } = await twoTabs();
     await a.login({ ...LOGIN, username: 'grace' });
-    await vi.waitFor(() => expect(ends).toHaveLength(2));
+    await vi.waitFor(() => expect(ends).toHaveLength(2), 10_000);
     expect(ends.map(([tab, { reason, here }]) => [tab, reason, here]).sort()).toEqual([
       ['a', 'replaced', true],
       ['b', 'replaced', false],
     ]);
     await expect(b.fetch(`${API}/prices`)).rejects.toMatchObject({ code: 'session_ended' });
     expect(a.getSnapshot().claims.sub).toBe('grace');
-    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'));
+    await vi.waitFor(() => expect(issuer.ended('sid-1')).toBe('logout'), 10_000);
     expect(issuer.ended('sid-2')).toBeUndefined();
   });
 
@@ -84,7 +84,7 @@ describe('two tabs', () => {
     await settle();
     expect(b.getSnapshot().status).toBe('anonymous');
     await a.login(LOGIN);
-    await vi.waitFor(() => expect(b.getSnapshot().status).toBe('active'));
+    await vi.waitFor(() => expect(b.getSnapshot().status).toBe('active'), 10_000);
   });
 
   test('a tab that missed every message reads the store when it wakes', async () => {
@@ -106,7 +106,7 @@ describe('two tabs', () => {
     await a.logout();
     await a.login({ ...LOGIN, username: 'grace' });
     for (const wake of wakes) wake();
-    await vi.waitFor(() => expect(ends).toEqual([{ reason: 'replaced', code: '', here: false }]));
+    await vi.waitFor(() => expect(ends).toEqual([{ reason: 'replaced', code: '', here: false }]), 10_000);
     expect(issuer.count(TOKEN)).toBe(0);
   });
 
@@ -126,7 +126,7 @@ describe('two tabs', () => {
   test('in cookie mode a tab with a memory of its own asks the issuer when another one logs out', async () => {
     const { a, b, ends } = await twoTabs({ mode: 'cookie' });
     await a.logout();
-    await vi.waitFor(() => expect(b.getSnapshot().status).toBe('ended'));
+    await vi.waitFor(() => expect(b.getSnapshot().status).toBe('ended'), 10_000);
     expect(ends.map(([tab]) => tab)).toEqual(['a', 'b']);
   });
 });
@@ -224,7 +224,7 @@ describe('the store', () => {
     const b = open({ ...free, storage: late });
     await b.getAccessToken();
     const renewing = b.renew();
-    await vi.waitFor(() => expect(writes).toHaveLength(1));
+    await vi.waitFor(() => expect(writes).toHaveLength(1), 10_000);
     await a.renew();
     await a.renew();
     writes[0]?.();
@@ -259,15 +259,15 @@ describe('the store', () => {
     const { late, writes } = slow(store);
     const session = open({ storage: late });
     const login = session.login(LOGIN);
-    await vi.waitFor(() => expect(writes).toHaveLength(1));
+    await vi.waitFor(() => expect(writes).toHaveLength(1), 10_000);
     writes.shift()?.();
     await login;
     const renewing = session.renew().catch((error: { code?: string }) => error.code);
-    await vi.waitFor(() => expect(writes).toHaveLength(1));
+    await vi.waitFor(() => expect(writes).toHaveLength(1), 10_000);
     const leaving = session.logout();
-    await vi.waitFor(() => expect(writes).toHaveLength(2));
+    await vi.waitFor(() => expect(writes).toHaveLength(2), 10_000);
     for (const write of [...writes].reverse()) write();
-    await vi.waitFor(() => expect(writes.length).toBeGreaterThanOrEqual(3));
+    await vi.waitFor(() => expect(writes.length).toBeGreaterThanOrEqual(3), 10_000);
     const timer = setInterval(() => writes.forEach((write) => void write()), 1);
     expect([await leaving, await renewing]).toEqual([{ server: 'done' }, 'session_ended']);
     clearInterval(timer);

@@ -48,7 +48,7 @@ describe('the option telemetry', () => {
     const { lines, logger } = collectingLogger();
     openUnreachable(logger);
     await expect
-      .poll(() => lines)
+      .poll(() => lines, { timeout: 10_000 })
       .toContainEqual(expect.objectContaining({ event: 'metadata_unreachable', level: 40 }));
     expect(await metricsOf(open(logger).guard)).toContain('rescind_view_age_seconds');
   });
@@ -75,9 +75,9 @@ describe('the option telemetry', () => {
     const { lines, logger } = collectingLogger();
     const registry = new Registry();
     openUnreachable({ logger, registry });
-    await expect.poll(() => lines.map(({ event }) => event)).toContain('metadata_unreachable');
+    await expect.poll(() => lines.map(({ event }) => event), { timeout: 10_000 }).toContain('metadata_unreachable');
     await expect
-      .poll(() => registry.metrics())
+      .poll(() => registry.metrics(), { timeout: 10_000 })
       .toMatch(/rescind_metadata_failures_total\{result="unreachable"\} [1-9]/);
   });
 
