@@ -104,8 +104,15 @@ describe.each(['body', 'cookie'] as const)('%s mode, over HTTP', (mode) => {
     session.stepUp(handler);
     const { auth_time: before } = session.getSnapshot().claims;
     await vi.waitFor(() => expect(Math.floor(Date.now() / 1_000)).toBeGreaterThan(Number(before) + 1), 10_000);
-    const response = await session.fetch(`${url}/sessions`, { ...accountOf(url), method: 'DELETE' });
-    expect([response.status, handler.mock.calls.length]).toEqual([204, 1]);
+    let requests = 0;
+    // Once, unless this process stands still until the new login is not recent any more either.
+    await vi.waitFor(async () => {
+      requests += 1;
+      const response = await session.fetch(`${url}/sessions`, { ...accountOf(url), method: 'DELETE' });
+      expect(response.status).toBe(204);
+    }, 10_000);
+    expect(handler.mock.calls.length).toBeGreaterThan(0);
+    expect(handler.mock.calls.length).toBeLessThanOrEqual(requests);
     expect(session.getSnapshot()).toMatchObject({ status: 'active', sid });
     expect(Number(session.getSnapshot().claims.auth_time)).toBeGreaterThan(Number(before));
   });

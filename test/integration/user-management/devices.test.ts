@@ -96,12 +96,16 @@ describe('security 25: an owner', () => {
     );
     expect([wrong.status, wrong.body.code]).toEqual([401, 'credentials_wrong']);
     const proof = { password: USER.password };
-    const again = service.tokensOf(await service.post('/reauthenticate', proof, service.asBearer(here.access)));
+    let again = here;
+    // Once, unless this process stands still until that login is not recent any more either.
+    await waitFor('a device is ended', async () => {
+      again = service.tokensOf(await service.post('/reauthenticate', proof, service.asBearer(again.access)));
+      return (await end(again.access)).status === 204;
+    });
     expect(again.answer.sid).toBe(here.answer.sid);
     expect(Number(decodeJwt(again.access).auth_time)).toBeGreaterThan(Number(decodeJwt(here.access).auth_time));
     // Security 48: the access token from before the re-authentication is refused.
     expect(await service.accepts(here.access)).toBe(401);
-    expect((await end(again.access)).status).toBe(204);
     // The refresh token of the session is still the one of the login.
     expect((await service.refresh(here.refresh)).status).toBe(200);
   });
