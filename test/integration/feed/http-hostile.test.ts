@@ -156,13 +156,13 @@ describe('a reader of a faulty server', () => {
         }, 20);
         response.on('close', () => clearInterval(timer));
       },
-      { stallMs: 100 },
+      { stallMs: 300 },
     );
     reader.hold(true);
     await waitFor('a record is read', () => reader.records.length > 0);
     const before = sent;
     // At least three times as long as it would take to be stalled.
-    await waitFor('15 more are sent', () => sent >= before + 15);
+    await waitFor('45 more are sent', () => sent >= before + 45);
     reader.hold(false);
     const held = reader.records.length;
     await waitFor('more records are read', () => reader.records.length > held + 3);
