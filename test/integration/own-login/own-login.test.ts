@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openBroker } from '@rescind/dev-kafka';
@@ -14,19 +12,12 @@ import { openLoginService } from '../../../examples/own-login/login-service.ts';
 import { changeRole, suspend } from '../../../examples/own-login/staff.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { startProcess } from '../../support/process.ts';
+import { freePort } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const MAIN = fileURLToPath(new URL('../../../examples/own-login/main.js', import.meta.url));
 const [EMAIL, PASSWORD] = ['ada@example.com', 'correct horse battery'];
 const SECRET = 'a secret of the orders service';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 /** The example as a process. @param brokers to which it publishes the log */
 async function startLogin(brokers?: readonly string[]) {

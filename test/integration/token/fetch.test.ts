@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { readBody } from '@rescind/revocation/http';
 import { describeFetchFailure, nodeFetch } from '@rescind/token/fetch';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../support/user-management.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -132,11 +133,10 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
   });
 
   it('reports the error code of the system when no process listens', async () => {
-    const server = createTcpServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    const failure = await fetch(`http://127.0.0.1:${port}/`, init()).then(undefined, (error: unknown) => error);
+    const failure = await fetch(`http://127.0.0.1:${await freePort()}/`, init()).then(
+      undefined,
+      (error: unknown) => error,
+    );
     expect(describeFetchFailure(failure)).toBe('ECONNREFUSED');
   });
 });
