@@ -49,7 +49,7 @@ export interface ServiceProcess {
   start(): Promise<void>;
   /** Resolves when /readyz answers 200. @throws Error after `deadlineMs` (default 30 000) */
   ready(deadlineMs?: number): Promise<void>;
-  /** The present response of /readyz; status 0 without a response. */
+  /** The present response of /readyz; status 0 without a response within 10 s. */
   health(): Promise<{ readonly status: number; readonly body: HealthBody }>;
   /** Sends a signal (default SIGTERM). Resolves with the exit code when the process has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
@@ -68,6 +68,8 @@ export interface HealthBody {
 const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
 /** A service starts in half a second; on two busy cores it takes longer. */
 const LISTEN_LIMIT_MS = 30_000;
+/** Long enough for a process that stands still for seconds on a busy machine: one that has ended refuses the connection at once. */
+const HEALTH_LIMIT_MS = 10_000;
 
 export function createServiceProcess(options: ServiceOptions): ServiceProcess {
   const { service, name, port, managementPort, adminPort, main = `${SERVICES}${service}/src/main.js` } = options;
@@ -91,7 +93,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
 
   const health = async () => {
     try {
-      const response = await fetch(`${managementUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      const response = await fetch(`${managementUrl}/readyz`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
       return { status: response.status, body: (await response.json()) as HealthBody };
     } catch {
       return { status: 0, body: {} };
