@@ -33,15 +33,16 @@ function administrationOf(fleet: Fleet) {
   const { name, secret } = fleet.operator;
   const headers = { Authorization: `Basic ${btoa(`${name}:${secret}`)}` };
   const admin = createAdministrator(fleet.adminUrl, headers);
-  const waiting = createAdministrator(fleet.adminUrl, { ...headers, Prefer: 'wait=2' });
   return {
     admin,
     instances: async () => (await admin.get('/admin/instances')).body.items as Listed[],
-    async revoke(sid: string) {
+    /** Waits for a complete receipt, at most so long. */
+    async revoke(sid: string, seconds: number) {
+      const waiting = createAdministrator(fleet.adminUrl, { ...headers, Prefer: `wait=${seconds}` });
       const cutoffs = [{ claim: 'sid', value: sid }];
       const answer = await waiting.post('/admin/revocations', { cutoffs, reason: 'device_lost', why: 'a drill' });
       expect(answer.status).toBe(201);
-      expect(answer.headers.get('preference-applied')).toBe('wait=2');
+      expect(answer.headers.get('preference-applied')).toBe(`wait=${seconds}`);
       return answer.body as unknown as { txn: string; receipt: Receipt };
     },
     async receiptOf(txn: string) {
@@ -79,29 +80,33 @@ describe.each(['kafka', 'http'] as const)('by %s', (transport) => {
     const user = await fleet.client.register();
     const { access_token: token } = await fleet.client.login(user, 'laptop');
     await untilAll(fleet.instances, token, '200');
-    const { txn, receipt } = await revoke(sidOf(token));
+    const { txn, receipt } = await revoke(sidOf(token), 10);
     expect(receipt).toMatchObject({ of: 3, reached: 3, left: 0, complete: true, missing: [] });
     // The instances refuse the token, as the receipt states.
     for (const instance of fleet.instances) expect(await verdictOf(instance, token)).toBe('token_revoked');
-    expect(receipt.members.every(({ ms }) => ms !== null && ms >= 0 && ms < 2_000)).toBe(true);
+    expect(receipt.members.every(({ ms }) => ms !== null && ms >= 0)).toBe(true);
     expect(await receiptOf(txn)).toEqual(receipt);
 
     const frozen = fleet.instances[0] as ServiceProcess;
     frozen.pause();
     const second = await fleet.client.login(user, 'phone');
-    const incomplete = await revoke(sidOf(second.access_token));
-    expect(incomplete.receipt).toMatchObject({ of: 3, reached: 2, complete: false });
-    expect(incomplete.receipt.missing.map((one) => one.instance)).toEqual(['prices-1']);
+    const { txn: incomplete, receipt: early } = await revoke(sidOf(second.access_token), 2);
+    expect(early).toMatchObject({ of: 3, complete: false });
+    const missing = await waitFor('the others have reached it', async () => {
+      const { missing, reached } = await receiptOf(incomplete);
+      return reached === 2 && missing;
+    });
+    expect(missing.map((one) => one.instance)).toEqual(['prices-1']);
 
     frozen.resume();
-    await waitFor('the instance that thawed has reached it', async () => (await receiptOf(incomplete.txn)).complete);
+    await waitFor('the instance that thawed has reached it', async () => (await receiptOf(incomplete)).complete);
     await untilAll(fleet.instances, second.access_token, 'token_revoked');
 
     // An instance that stops sends a last report, and no receipt waits for it.
     await frozen.stop('SIGTERM');
     await waitFor('an instance has left', async () => (await instances()).some(({ state }) => state === 'left'));
     const third = await fleet.client.login(user, 'tablet');
-    expect((await revoke(sidOf(third.access_token))).receipt).toMatchObject({ of: 2, reached: 2, complete: true });
+    expect((await revoke(sidOf(third.access_token), 10)).receipt).toMatchObject({ of: 2, reached: 2, complete: true });
 
     // After a restart of the issuer the same receipt is still there.
     await fleet.issuer.stop('SIGTERM');
