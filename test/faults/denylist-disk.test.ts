@@ -121,8 +121,8 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
       }
     }
     expect(failed).toBeGreaterThan(0);
-    expect(prices.line('feed_commit_failed')).toBeDefined();
-    expect(prices.line('feed_commit_recovered')).toBeDefined();
+    for (const event of ['feed_commit_failed', 'feed_commit_recovered'])
+      await waitFor(`the line ${event}`, () => prices.line(event));
     await expectRevoked();
     await restart();
     await expectRevoked();

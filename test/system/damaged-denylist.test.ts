@@ -49,7 +49,8 @@ it('an instance replaces a file with one flipped bit, and denies everything ackn
   await prices.start();
   await prices.ready();
   expect(await isSetAside(prices)).toBe(true);
-  expect(prices.line('denylist_replaced')).toMatchObject({ damage: expect.stringMatching(/^(structure|content)$/) });
+  const replaced = await waitFor('the damage is logged', () => prices.line('denylist_replaced'));
+  expect(replaced).toMatchObject({ damage: expect.stringMatching(/^(structure|content)$/) });
   expect(await verdictOf(prices, token)).toBe('token_revoked');
 });
 

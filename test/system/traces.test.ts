@@ -58,8 +58,10 @@ test('a revocation is one trace, from the commit by the issuer to each instance 
           .split('\n')
           .map((line) => JSON.parse(line))
       : [];
-  await waitFor('the spans of every step', () => spans().length >= 4);
-  const found = spans();
+  const found = await waitFor('the spans of every step', () => {
+    const written = spans();
+    return written.length >= 4 && written;
+  });
   expect(found.map(({ name }) => name).sort()).toEqual([
     'rescind.apply',
     'rescind.apply',
