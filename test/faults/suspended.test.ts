@@ -70,7 +70,7 @@ it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kaf
     await untilComplete([prices], 'kafka');
     prices.pause();
     expect((await client.logout(gone)).status).toBe(204);
-    await waitFor('Kafka has the logout', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0);
+    await waitFor('Kafka has the logout', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 30_000);
     if (what.startsWith('Kafka')) await own.stop();
     if (what.includes('issuer')) await issuer.stop('SIGKILL');
     await sleep(STANDSTILL_MS);

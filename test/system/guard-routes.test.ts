@@ -28,7 +28,7 @@ async function openFleet() {
 it('step-up: a route requires a new login if the last is too old, and then the session continues', async () => {
   const { client, issuer, user, ask, challengeOf, refreshed } = await openFleet();
   const tokens = await client.login(user, 'laptop');
-  await waitFor('the login is too old', async () => (await ask('recent', tokens)).status === 401);
+  await waitFor('the login is too old', async () => (await ask('recent', tokens)).status === 401, 30_000);
   const answer = await ask('recent', tokens);
   expect(codeOf(answer)).toBe('authentication_insufficient');
   expect(challengeOf(answer)).toMatch(/^Bearer error="insufficient_user_authentication".* max_age="5"$/);
