@@ -105,7 +105,11 @@ test('finds and ends one of thousands of sessions by the keyboard alone', async 
   await act.focus();
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Why').waitFor();
+  const why = dialog.getByLabel('Why');
+  await vi.waitFor(
+    async () => expect(await why.evaluate((one) => one === document.activeElement)).toBe(true),
+    DEADLINE,
+  );
   await page.keyboard.type('a call');
   await page.keyboard.press('Enter');
   await dialog.getByRole('heading', { name: 'Done' }).waitFor();
@@ -169,7 +173,7 @@ test('announces many revocations in few sentences', async () => {
   const sentences = await announced();
   // One in 5 s, also while there is no pause.
   expect(sentences.length).toBeGreaterThan(0);
-  expect(sentences.length).toBeLessThanOrEqual(2);
+  expect(sentences.length).toBeLessThanOrEqual(Math.floor((performance.now() - began) / 5_000));
   await vi.waitFor(
     async () => expect((await announced()).at(-1)).toMatch(/^\d[\d,]* revocations; the newest: /),
     DEADLINE,
@@ -219,4 +223,4 @@ test('shows five states as five shapes without their colours', async () => {
     drawn.set(state, (await shape.screenshot()).toString('base64'));
   }
   expect(new Set(drawn.values()).size).toBe(5);
-}, 60_000);
+});

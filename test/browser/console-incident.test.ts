@@ -14,7 +14,7 @@ let fleet: Fleet;
 let browser: Browser;
 beforeAll(async () => {
   browser = await launchChromium();
-  fleet = await openFleet({ prices: 2, orders: 0, console: true, issuerEnvironment: { ADMIN_STEP_UP: '4s' } });
+  fleet = await openFleet({ prices: 2, orders: 0, console: true, issuerEnvironment: { ADMIN_STEP_UP: '10s' } });
 });
 afterAll(async () => {
   await browser?.close();
