@@ -114,7 +114,7 @@ test.each([
     const { sid } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
     await fleet.client.logout(token);
     while (!text.includes(sid)) text += (await reader?.read())?.value ?? '';
-    await waitFor('the same frame through nginx', () => seen.text.includes(sid), 1_000);
+    await waitFor('the same frame through nginx', () => seen.text.includes(sid), 5_000);
   }
   expect(seen.encoding).toBeUndefined();
 });
@@ -123,6 +123,6 @@ test('nginx that ignores X-Accel-Buffering holds frames back: the header of the 
   const proxy = await startNginx(BUFFERING);
   const headers = await logIn();
   const [through, direct] = [await follow(proxy, headers), await follow(await startNginx(STOCK), headers)];
-  await waitFor('frames through the other nginx', () => direct.beats > 4);
+  await waitFor('frames through the other nginx', () => direct.beats > 4, 30_000);
   expect(through.beats).toBeLessThan(direct.beats - 2);
 });
