@@ -40,7 +40,7 @@ it.each([
   const token = (await client.login(await client.register(), 'laptop')).access_token;
   await untilAll(instances, token, '200');
   setWall(before);
-  const isBehind = async () => (await checkOf(instance, 'clock'))?.status !== 'pass';
+  const isBehind = async () => /^(warn|fail)$/.test(String((await checkOf(instance, 'clock'))?.status));
   await waitFor('the issuer is seen ahead', async () => before === 0 || (await isBehind()));
   await issuer.stop('SIGKILL');
   const silentSince = performance.now();
@@ -49,8 +49,13 @@ it.each([
   await untilOlder(fleet, 11_000);
   await instance.stop('SIGKILL');
   await instance.start();
-  const age = await waitFor('the check of the feed', () => ageOf(fleet));
-  expect(age).toBeGreaterThan(performance.now() - silentSince - 2_000);
+  // At least as old as when it was asked: the response may take its time.
+  const { age, silentMs } = await waitFor('the check of the feed', async () => {
+    const silentMs = performance.now() - silentSince;
+    const age = await ageOf(fleet);
+    return typeof age === 'number' && { age, silentMs };
+  });
+  expect(age).toBeGreaterThan(silentMs - 2_000);
   // The view is older than MAX_STALENESS: the instance is not ready by age, and accepts no token.
   expect(await verdictsOf(instances, token)).toEqual(['view_not_ready']);
 });
