@@ -28,7 +28,7 @@ export const previewOf = async (admin: Admin, cutoffs: readonly object[]) =>
 const sessionsOf = ({ sessions, affectedSessions }: Preview): number => Math.max(sessions, affectedSessions);
 
 /** Writes a preview to standard error, so that standard output has the result alone. */
-export function notePreview({ output }: Context, what: string, preview: Preview): void {
+function notePreview({ output }: Context, what: string, preview: Preview): void {
   const { sessions, subjects, affectedSessions, affectedSubjects, administrators = 0 } = preview;
   output.note(
     `${what}: ends ${counted(sessions, subjects)}; denies tokens of ${counted(affectedSessions, affectedSubjects)} at most`,
@@ -59,29 +59,36 @@ export async function requireYes(context: Context, what: string, { yes }: Confir
   throw missing(what, '--yes');
 }
 
-/** A command that may concern more than one user. */
-interface WideCommand {
+/** A command that ends sessions. */
+interface PreviewedCommand {
   /** What it does, for the question. */
   readonly what: string;
+  /** Whether it may concern more than one user: `--yes` is not enough then. */
+  readonly isWide: boolean;
   preview(): Promise<Preview>;
-  /** @param confirm what was confirmed, which the server compares with the number of sessions at that time */
-  execute(confirm: Confirmed): Promise<Json>;
+  /** @param confirm what was confirmed, which the server compares with the number of sessions at that time; undefined: it is not wide */
+  execute(confirm: Confirmed | undefined): Promise<Json>;
 }
 
 /** `everybody`, or the number of sessions of the preview. */
 type Confirmed = 'everybody' | number;
 
 /**
- * Runs a wide command after its preview was shown and confirmed by the number of sessions, or by `everybody`: by `--confirm`, or typed at
- * the terminal. `--yes` is not enough. If it would affect more sessions when it arrives, the server refuses it; at the terminal the new
- * preview is shown, and the question asked again.
+ * Runs a command after its preview was shown and confirmed: by `--yes`, or `y` at the terminal; a wide one by the number of sessions, or by
+ * `everybody`, in `--confirm` or typed. If a wide one would affect more sessions when it arrives, the server refuses it; at the terminal the
+ * new preview is shown, and the question asked again.
  * @throws CliError `confirmation_required`, `confirmation_differs`, `confirmation_outgrown`
  */
-export async function runConfirmed(context: Context, command: WideCommand, flags: ConfirmFlags): Promise<Json> {
+export async function runPreviewed(context: Context, command: PreviewedCommand, flags: ConfirmFlags): Promise<Json> {
+  const { what, isWide } = command;
   for (;;) {
     const preview = await command.preview();
-    notePreview(context, command.what, preview);
-    const confirmed = await requireCount(context, command.what, sessionsOf(preview), flags);
+    notePreview(context, what, preview);
+    if (!isWide) {
+      await requireYes(context, what, flags);
+      return command.execute(undefined);
+    }
+    const confirmed = await requireCount(context, what, sessionsOf(preview), flags);
     try {
       return await command.execute(confirmed);
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
-import { previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { previewOf, requireYes, runPreviewed } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { withColumns } from '../options.ts';
 import type { Column } from '../output.ts';
@@ -52,10 +52,11 @@ export const registerClients: Register = (program, run) => {
           await admin.get(path(id));
           if (verb === 'disable')
             context.output.note(`nobody can log in with ${id} until it is enabled: rescind clients enable ${id}`);
-          const done = await runConfirmed(
+          const done = await runPreviewed(
             context,
             {
               what: `${verb} client ${id}`,
+              isWide: true,
               preview: () => previewOf(admin, [{ claim: 'client_id', value: id }]),
               execute: (confirmed) => admin.send('POST', `${path(id)}/${verb}`, { why, confirm: confirmed }),
             },

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { Json } from '../admin.ts';
 import { itemsOf } from '../admin.ts';
 import type { Preview } from '../confirm.ts';
-import { previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { previewOf, requireYes, runPreviewed } from '../confirm.ts';
 import type { Register } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { withColumns } from '../options.ts';
@@ -81,10 +81,11 @@ export const registerKeys: Register = (program, run) => {
           context.output.note(
             `${kid} signs the events of the log: readers refuse what it signs, and continue with the next key`,
           );
-        const done = await runConfirmed(
+        const done = await runPreviewed(
           context,
           {
             what: `revoke key ${kid}`,
+            isWide: true,
             preview: async () => (isOfEvents ? NOTHING : previewOf(admin, [{ claim: 'kid', value: kid }])),
             execute: (confirm) =>
               admin.send('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, { why, reason, confirm }),

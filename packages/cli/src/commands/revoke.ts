@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Json } from '../admin.ts';
 import type { ConfirmFlags, Preview } from '../confirm.ts';
-import { noteEnded, notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { noteEnded, previewOf, runPreviewed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
 import { CliError, usage } from '../errors.ts';
@@ -107,13 +107,19 @@ async function revoke(context: Context, flags: RevokeFlags): Promise<Exit | unde
     writePreview(context, await preview());
     return undefined;
   }
-  const execute = (confirm?: 'everybody' | number) =>
-    admin.send('POST', '/admin/revocations', { cutoffs, reason: flags.reason, why: flags.why, confirm });
-  if (cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim)))
-    return report(context, await runConfirmed(context, { what, preview, execute }, flags), flags.wait);
-  notePreview(context, what, await preview());
-  await requireYes(context, what, flags);
-  return report(context, await execute(), flags.wait);
+  const isWide = cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim));
+  const { reason, why } = flags;
+  const done = await runPreviewed(
+    context,
+    {
+      what,
+      isWide,
+      preview,
+      execute: (confirm) => admin.send('POST', '/admin/revocations', { cutoffs, reason, why, confirm }),
+    },
+    flags,
+  );
+  return report(context, done, flags.wait);
 }
 
 async function report(context: Context, done: Json, wait: number | true | undefined): Promise<Exit | undefined> {

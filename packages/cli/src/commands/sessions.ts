@@ -1,5 +1,5 @@
 import type { Json } from '../admin.ts';
-import { noteEnded, notePreview, previewOf, requireYes, runConfirmed } from '../confirm.ts';
+import { noteEnded, previewOf, runPreviewed } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import { findSession, findSub } from '../ids.ts';
 import { writeList } from '../list.ts';
@@ -92,16 +92,17 @@ export const registerSessions: Register = (program, run) => {
           noteEnded(context, found);
           const cutoffs = found.map(({ sid }) => ({ claim: 'sid', value: String(sid) }));
           const what = `end ${found.length === 1 ? `session ${found[0]?.sid}` : `${found.length} sessions`}`;
-          const preview = () => previewOf(admin, cutoffs);
           const { reason, why } = options;
-          const execute = (confirm?: 'everybody' | number) =>
-            admin.send('POST', '/admin/revocations', { cutoffs, reason, why, confirm });
-          const isWide = new Set(found.map(({ sub }) => sub)).size > 1;
-          if (!isWide) {
-            notePreview(context, what, await preview());
-            await requireYes(context, what, options);
-          }
-          const done = isWide ? await runConfirmed(context, { what, preview, execute }, options) : await execute();
+          const done = await runPreviewed(
+            context,
+            {
+              what,
+              isWide: new Set(found.map(({ sub }) => sub)).size > 1,
+              preview: () => previewOf(admin, cutoffs),
+              execute: (confirm) => admin.send('POST', '/admin/revocations', { cutoffs, reason, why, confirm }),
+            },
+            options,
+          );
           context.output.record({ txn: String(done.txn), 'ended sessions': done.endedSessions as number }, done);
           return undefined;
         },
