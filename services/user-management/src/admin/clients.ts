@@ -184,7 +184,7 @@ export function clientOperations(
             return { client: toJson(await found(name, tx)), revocation: null };
           });
         }
-        const revocation = await revokeConfirmed(issuer, { cutoffs: [cutoff], confirm }, async (tx) => {
+        const revocation = await revokeConfirmed(issuer, { cutoffs: cutoff, confirm }, async (tx) => {
           await requireMayCutOff({ administrator, confirm }, cutoff);
           await disable(tx);
           const done = await tx.revoke(cutoff);
@@ -241,7 +241,7 @@ export function clientOperations(
           await found(name);
           return new DryRun(await previewCutOffs(cutoff));
         }
-        const revocation = await revokeConfirmed(issuer, { cutoffs: [cutoff], confirm }, async (tx) => {
+        const revocation = await revokeConfirmed(issuer, { cutoffs: cutoff, confirm }, async (tx) => {
           await requireMayCutOff({ administrator, confirm }, cutoff);
           await found(name, tx);
           if (!(await tx.clients.remove(name))) throw new RescindError('client_state');

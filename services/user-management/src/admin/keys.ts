@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { RequireRecent } from './revocation-rights.ts';
-import { requireConfirmed, requireNotOutgrown } from './revocation-rights.ts';
+import { requireConfirmed, requirePreviewed } from './revocation-rights.ts';
 import type { AdminRouter } from './router.ts';
 import { bodyWithReason, confirmCount, id, logPosition, millis, why } from './schemas.ts';
 
@@ -78,10 +78,7 @@ export function keyOperations(
       errors: ['key_unknown', 'confirmation_missing', 'confirmation_outgrown', 'authentication_insufficient'],
       async execute({ params: { kid }, body: { reason, confirm }, administrator, writeAudit }) {
         requireConfirmed({ administrator, confirm }, recent);
-        if (typeof confirm === 'number') {
-          const { affectedSessions } = await issuer.preview({ claim: 'kid', value: kid, reason });
-          requireNotOutgrown(confirm, affectedSessions);
-        }
+        await requirePreviewed(issuer, { cutoffs: { claim: 'kid', value: kid, reason }, confirm });
         return issuer.transaction(async (tx) => {
           const revocation = await tx.keys.revoke({ kid, reason });
           await writeAudit({ txn: revocation.txn, signingKid: revocation.signingKid });

@@ -115,25 +115,38 @@ export function requireConfirmed({ administrator, confirm }: Confirmed, recent: 
  * Requires that a command affects no more sessions than were confirmed. Without a number anything is confirmed.
  * @throws RescindError `confirmation_outgrown`
  */
-export function requireNotOutgrown(confirm: Confirmation | undefined, sessions: number): void {
+function requireNotOutgrown(confirm: Confirmation | undefined, sessions: number): void {
   if (typeof confirm !== 'number' || sessions <= confirm) return;
   throw new RescindError('confirmation_outgrown', { publicDetail: `${sessions} sessions by now` });
 }
 
+interface ConfirmedCutOffs extends Pick<Confirmed, 'confirm'> {
+  readonly cutoffs: CutOffRequest | readonly CutOffRequest[];
+}
+
 /**
- * Revokes what was previewed and confirmed. The preview is repeated before the transaction, because it may read every session; the
- * sessions that end are counted in it.
+ * Previews again what was confirmed by a number: before a transaction, because it may read every session.
+ * @throws RescindError `confirmation_outgrown`
+ */
+export async function requirePreviewed(
+  issuer: Pick<Issuer, 'preview'>,
+  { cutoffs, confirm }: ConfirmedCutOffs,
+): Promise<void> {
+  if (typeof confirm !== 'number') return;
+  const { sessions, affectedSessions } = await issuer.preview(cutoffs);
+  requireNotOutgrown(confirm, Math.max(sessions, affectedSessions));
+}
+
+/**
+ * Revokes what was previewed and confirmed; the sessions that end are counted in the transaction.
  * @throws RescindError `confirmation_outgrown`; nothing is revoked then
  */
 export async function revokeConfirmed<T extends { readonly endedSessions: number }>(
   issuer: Pick<Issuer, 'preview' | 'transaction'>,
-  { cutoffs, confirm }: { readonly cutoffs: readonly CutOffRequest[]; readonly confirm: Confirmation | undefined },
+  { cutoffs, confirm }: ConfirmedCutOffs,
   revoke: (tx: IssuerTransaction) => Promise<T>,
 ): Promise<T> {
-  if (typeof confirm === 'number') {
-    const { sessions, affectedSessions } = await issuer.preview(cutoffs);
-    requireNotOutgrown(confirm, Math.max(sessions, affectedSessions));
-  }
+  await requirePreviewed(issuer, { cutoffs, confirm });
   return issuer.transaction(async (tx) => {
     const done = await revoke(tx);
     requireNotOutgrown(confirm, done.endedSessions);
